@@ -1,0 +1,17 @@
+# Thin on purpose: what the targets do is in cvlab/classroom/cli.py.
+PYTHON ?= python3
+SERVE ?= 1
+CVLAB = $(PYTHON) cvlab/classroom/bootstrap.py
+
+.PHONY: help book test check chapter exercises tidy lock address setup
+
+help:      ; @sed -n 's/: *;.*[#]# */\t/p' Makefile
+setup:     ; @$(CVLAB)                                    ## only make .venv and install everything
+book:      ; @$(CVLAB) book --serve $(SERVE)              ## build the book and serve it (SERVE=0: only build)
+test:      ; @$(CVLAB) test                               ## everything CI checks
+check:     ; @$(CVLAB) check                              ## under a minute: lint, hygiene, unit tests
+chapter:   ; @$(CVLAB) chapter "$(NAME)"                  ## NAME=01_knn: execute and open one page
+exercises: ; @$(CVLAB) exercises                          ## derive exercises/ from solutions/
+tidy:      ; @$(CVLAB) tidy                               ## format modules and notebooks
+lock:      ; @$(CVLAB) lock                               ## renew requirements.lock
+address:   ; @$(CVLAB) address "$(URL)"                   ## URL=https://github.com/OWNER/NAME: move the repository

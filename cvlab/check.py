@@ -1,0 +1,255 @@
+"""Self-checks of the exercises: a student sees at once what is wrong, in one sentence.
+
+A task's check is a function that takes the student's function::
+
+    @check.task("pairwise-distances", points=3)
+    def check_pairwise_distances(pairwise_distances):
+        result = pairwise_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]]))
+        check.close(result, [[5.0]], hint="did you take the square root?")
+
+    check_pairwise_distances(pairwise_distances)
+
+In the solution notebook each named wrong answer is a function of its own that the check must
+refuse: ``check.refuses(check_pairwise_distances, squared_distances)``. The self-check helps the
+student; it gives no grade, because it runs in the student's own process.
+"""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["CheckFailed", "Task", "close", "equal", "raises", "refuses", "shape", "task", "true"]
+
+
+class CheckFailed(AssertionError):
+    """One sentence that tells a student what is wrong and what to look at."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the sentence alone in a notebook: the frames of the checker help nobody."""
+        return [f"✗ {self}"]
+
+
+# How many comparisons the running check has made; a check that compares nothing cannot fail.
+_comparisons = 0
+
+
+def _count() -> None:
+    global _comparisons
+    _comparisons += 1
+
+
+class Task:
+    """A task's check with its identifier and points; call it with the student's function."""
+
+    def __init__(self, identifier: str, points: int, function: Callable[..., None]) -> None:
+        self.identifier = identifier
+        self.points = points
+        self._function = function
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *answers: Callable[..., Any]) -> None:
+        """Check the student's function and say so when it is right.
+
+        Raises:
+            CheckFailed: in one sentence, for whatever is wrong with the answer.
+            RuntimeError: if the check compares nothing, which is a fault of the notebook.
+        """
+        global _comparisons
+        before = _comparisons
+        names = ", ".join(getattr(answer, "__name__", str(answer)) for answer in answers)
+        try:
+            self._function(*answers)
+        except CheckFailed:
+            raise
+        except NotImplementedError:
+            raise CheckFailed(
+                f"{names} is not written yet: replace `raise NotImplementedError` by your code, "
+                "run its cell, then run this one again."
+            ) from None
+        except Exception as error:
+            raise CheckFailed(_explained(names, error)) from error
+        made = _comparisons - before
+        if made == 0:
+            raise RuntimeError(f"the check of {self.identifier} compares nothing.")
+        unit = "point" if self.points == 1 else "points"
+        print(f"✓ {self.identifier}: {made} checks passed ({self.points} {unit})")
+
+
+def _explained(names: str, error: Exception) -> str:
+    """Tell where in the student's code an exception arose."""
+    where = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.name in names.split(", "):
+            where = f" in line {frame.lineno} of its cell (`{frame.line}`)"
+    return f"{names} stopped with {type(error).__name__}: {error}{where}."
+
+
+def task(identifier: str, *, points: int) -> Callable[[Callable[..., None]], Task]:
+    """Declare a function as the self-check of a task.
+
+    Args:
+        identifier: the task's name, the same as in the cell's ``nbgrader`` metadata.
+        points: what the task is worth, a positive integer.
+
+    Raises:
+        ValueError: if ``points`` is not positive or ``identifier`` is empty.
+    """
+    if not identifier or points < 1:
+        raise ValueError("a task needs a name and at least one point.")
+    return lambda function: Task(identifier, points, function)
+
+
+def close(actual: Any, expected: Any, *, hint: str, rtol: float = 1e-6, atol: float = 1e-8) -> None:
+    """Compare numbers of the same shape within a tolerance.
+
+    Args:
+        actual: what the student's function returned; array, tensor or number.
+        expected: the right value.
+        hint: what to look at, as a clause or sentence.
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+
+    Raises:
+        CheckFailed: for another type or shape, NaN where none belongs, or a wrong value.
+
+    >>> close([1.0, 2.5], [1.0, 2.0], hint="check the last entry")
+    Traceback (most recent call last):
+    ...
+    cvlab.check.CheckFailed: at index 1 the result is 2.5 but should be 2: check the last entry.
+    """
+    _count()
+    found, wanted = _numbers(actual, hint), np.asarray(expected, dtype=float)
+    if found.shape != wanted.shape:
+        raise CheckFailed(
+            _sentence(f"the result has shape {found.shape} but should have {wanted.shape}", hint)
+        )
+    wrong = ~np.isclose(found, wanted, rtol=rtol, atol=atol, equal_nan=True)
+    if wrong.any():
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        place = f"at index {index[0] if len(index) == 1 else index} " if index else ""
+        raise CheckFailed(
+            _sentence(
+                f"{place}the result is {found[index]:.6g} but should be {wanted[index]:.6g}", hint
+            )
+        )
+
+
+def _numbers(actual: Any, hint: str) -> np.ndarray:
+    if actual is None:
+        raise CheckFailed(_sentence("the function returns nothing: is a `return` missing", hint))
+    if hasattr(actual, "detach"):
+        actual = actual.detach().cpu()
+    try:
+        return np.asarray(actual, dtype=float)
+    except (TypeError, ValueError):
+        raise CheckFailed(
+            _sentence(f"the result is a {type(actual).__name__}, not an array of numbers", hint)
+        ) from None
+
+
+def _sentence(what: str, hint: str) -> str:
+    return f"{what}: {hint.rstrip('.')}."
+
+
+def equal(actual: Any, expected: Any, *, hint: str) -> None:
+    """Compare exactly: labels, indices, strings, tuples, arrays of integers.
+
+    Raises:
+        CheckFailed: if the two differ.
+
+    >>> equal(3, 3, hint="count again")
+    """
+    _count()
+    if isinstance(expected, (np.ndarray, list)) and not isinstance(expected, str):
+        found, wanted = _numbers(actual, hint), np.asarray(expected, dtype=float)
+        same = found.shape == wanted.shape and bool((found == wanted).all())
+    else:
+        try:
+            same = bool(actual == expected)
+        except (TypeError, ValueError):  # an array where one value was asked for
+            same = False
+    if not same:
+        raise CheckFailed(
+            _sentence(f"the result is {_short(actual)} but should be {_short(expected)}", hint)
+        )
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def shape(actual: Any, expected: Sequence[int], *, hint: str) -> None:
+    """Compare the shape of an array.
+
+    Raises:
+        CheckFailed: if it differs, or if there is no array.
+    """
+    _count()
+    found = _numbers(actual, hint).shape
+    if found != tuple(expected):
+        raise CheckFailed(
+            _sentence(f"the result has shape {found} but should have {tuple(expected)}", hint)
+        )
+
+
+def true(condition: Any, *, hint: str) -> None:
+    """Require a condition.
+
+    Raises:
+        CheckFailed: with the hint as its sentence, if the condition is false.
+    """
+    _count()
+    if not bool(condition):
+        raise CheckFailed(hint.rstrip(".") + ".")
+
+
+def raises(kind: type[Exception], call: Callable[[], Any], *, hint: str) -> None:
+    """Require that a call refuses bad input with an exception of a kind.
+
+    Raises:
+        CheckFailed: if the call returns or raises something else.
+    """
+    _count()
+    try:
+        call()
+    except NotImplementedError:
+        raise
+    except kind:
+        return
+    except Exception as error:
+        raise CheckFailed(
+            _sentence(f"bad input raised {type(error).__name__} instead of {kind.__name__}", hint)
+        ) from error
+    raise CheckFailed(_sentence(f"bad input was accepted, no {kind.__name__} was raised", hint))
+
+
+def refuses(check: Task, *answers: Callable[..., Any], crashes: bool = False) -> None:
+    """Assert that a check refuses a named wrong answer, and show the sentence a student reads.
+
+    Args:
+        check: the task's check.
+        answers: the wrong answer, and whatever else the check takes.
+        crashes: the wrong answer is wrong by raising an exception; otherwise an exception is a
+            fault of this notebook, not a refusal.
+
+    Raises:
+        AssertionError: if the wrong answer passes.
+    """
+    name = getattr(answers[0], "__name__", str(answers[0]))
+    try:
+        check._function(*answers)
+    except CheckFailed as failure:
+        print(f"✓ refused {name}: {failure}")
+        return
+    except Exception as error:
+        if not crashes:
+            raise
+        print(f"✓ refused {name}: {_explained(name, error)}")
+        return
+    raise AssertionError(f"the check of {check.identifier} accepts the wrong answer {name}.")

@@ -1,0 +1,85 @@
+"""The repository's public address: it stands in `_config.yml`, and everything agrees with it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from cvlab.classroom.notebooks import ROOT
+
+#: An address of this repository wherever one may be written: page, Colab link, install line, git.
+_KNOWN = re.compile(r"github\.com[/:]([\w.-]+/[\w.-]+?)(?=\.git\b|[/\"'\s)#@>\\`]|$)", re.M)
+_COLAB = re.compile(r"colab\.research\.google\.com/github/([\w.-]+/[\w.-]+)")
+_TEXT = {".cfg", ".ipynb", ".json", ".md", ".py", ".toml", ".yml", ".yaml", ".bib", ".css", ".js"}
+
+
+def current(root: Path = ROOT) -> str:
+    """Return the address in `_config.yml`, such as ``https://github.com/owner/name``."""
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    return config["repository"]["url"]
+
+
+def slug(url: str) -> str:
+    """Return ``owner/name`` of an address.
+
+    Raises:
+        ValueError: if it is no https address of a repository on GitHub, which Colab opens from.
+    """
+    match = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)/?", url)
+    if not match or match[1].endswith(".git"):
+        raise ValueError(
+            f"{url!r} is not of the form https://github.com/OWNER/NAME, which Colab needs."
+        )
+    return match[1]
+
+
+def _files(root: Path) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=root,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode == 0:
+        names = [root / name for name in listed.stdout.decode().split("\0") if name]
+    else:  # an unpacked archive
+        names = [p for p in root.rglob("*") if not {".venv", "_build", ".git"} & set(p.parts)]
+    return [path for path in names if path.suffix in _TEXT and path.is_file()]
+
+
+def faults(root: Path = ROOT) -> list[str]:
+    """Return the files that name a fork, an old place or a misspelt address of this repository.
+
+    A name that ends as ours does under another owner, and every Colab link, must be ours.
+    """
+    ours = slug(current(root))
+    name = ours.split("/")[1]
+    found = []
+    for path in _files(root):
+        if path.is_relative_to(root / "tests"):
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        strangers = {m for m in _KNOWN.findall(text) if m.endswith(f"/{name}") and m != ours}
+        strangers |= {m for m in _COLAB.findall(text) if m != ours}
+        found += [
+            f"{path.relative_to(root)} names {stranger}; the repository is {ours}."
+            for stranger in sorted(strangers)
+        ]
+    return found
+
+
+def move(url: str, root: Path = ROOT) -> list[Path]:
+    """Write a new address wherever the present one stands; return the files changed."""
+    old, new = slug(current(root)), slug(url)
+    whole = re.compile(rf"(?<![\w.-]){re.escape(old)}(?![\w-])")
+    changed = []
+    for path in _files(root):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        moved = whole.sub(new, text)
+        if moved != text:
+            path.write_text(moved, encoding="utf-8")
+            changed.append(path)
+    return changed

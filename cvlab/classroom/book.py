@@ -1,0 +1,248 @@
+"""Build the book: execute what changed, lay out the pages, run Jupyter Book, warnings as errors."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from cvlab.classroom import execute, exercises, logo, notebooks, page, systems
+from cvlab.classroom.notebooks import ROOT
+
+BUILD = ROOT / "_build"
+SOURCE = BUILD / "source"
+HTML = BUILD / "html"
+NPM = BUILD / "npm"
+STAMP = BUILD / "built"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+PAGE_LIMIT = 4_000_000
+
+
+class BuildError(RuntimeError):
+    """The book cannot be built; the message says why and what to do."""
+
+
+def build(report=print) -> Path:
+    """Build the book and return the folder of its pages.
+
+    Raises:
+        BuildError: if a notebook fails, a page is too heavy or Sphinx warns.
+    """
+    found = exercises.faults()
+    if found:
+        raise BuildError(found[0])
+    pages = [ROOT / "book" / "index.ipynb", *notebooks.files(ROOT, ("chapters",))]
+    failures = execute.execute_all(pages, report=report)
+    if failures:
+        raise BuildError("; ".join(failures))
+    offline = fetch_libraries(report)
+    lay_out(pages)
+    wanted = {"frame": _digest(frame=True) + str(offline), "pages": _digest(frame=False)}
+    built = _last_build()
+    if HTML.exists() and built == wanted:
+        report("Pages: up to date.")
+        return HTML
+    report("Pages: running Jupyter Book ...")
+    STAMP.unlink(missing_ok=True)
+    # Sphinx rewrites the pages whose source changed; what frames every page concerns them all.
+    _jupyter_book(everything=not HTML.exists() or built.get("frame") != wanted["frame"])
+    _check_weight()
+    STAMP.write_text(json.dumps(wanted), encoding="utf-8")
+    return HTML
+
+
+def fetch_libraries(report=print) -> bool:
+    """Get the browser libraries from npm, once; return whether the book can serve its own."""
+    lock = (ROOT / "book" / "package-lock.json").read_bytes()
+    stamp = NPM / "installed"
+    wanted = hashlib.sha256(lock).hexdigest()
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return True
+    npm = shutil.which("npm")
+    if npm is None:
+        report("npm is missing: pages take MathJax and the widgets from a public CDN, so they need")
+        report("a network; install Node.js and run `make book` again for a book that needs none.")
+        shutil.rmtree(NPM, ignore_errors=True)
+        return False
+    report("Browser libraries: installing with npm ...")
+    NPM.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "book" / name, NPM / name)
+    done = subprocess.run(
+        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        cwd=NPM,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        report(f"npm failed: {(done.stderr or done.stdout).strip().splitlines()[-1:]}; pages take")
+        report("MathJax and the widgets from a public CDN until `make book` succeeds with npm.")
+        return False
+    stamp.write_text(wanted, encoding="utf-8")
+    return True
+
+
+def _vendor_files() -> dict[str, Path]:
+    """Return where in the book each file of the browser libraries goes."""
+    modules = NPM / "node_modules"
+    manager = modules / "@jupyter-widgets" / "html-manager" / "dist"
+    mathjax = modules / "mathjax" / "es5"
+    files = {
+        page.REQUIRE: modules / "requirejs" / "require.js",
+        page.WIDGETS: manager / "embed-amd.js",
+    }
+    files |= {
+        f"{page.VENDOR}/@jupyter-widgets/html-manager/dist/{font.name}": font
+        for font in manager.glob("*.*")
+        if font.suffix in {".woff", ".woff2"}
+    }
+    chosen = [mathjax / "tex-mml-chtml.js"]
+    chosen += (mathjax / "input" / "tex" / "extensions").glob("*.js")
+    chosen += (mathjax / "output" / "chtml" / "fonts").rglob("*.woff")
+    files |= {
+        f"{page.VENDOR}/mathjax/{path.relative_to(mathjax).as_posix()}": path for path in chosen
+    }
+    return files
+
+
+def lay_out(pages: list[Path]) -> None:
+    """Write the book's sources into one folder; touch only files whose content changed."""
+    wanted: dict[str, bytes] = {}
+    for path in sorted((ROOT / "book").rglob("*")):
+        if path.is_file() and path.suffix in {".md", ".bib", ".css", ".js", ".yml"}:
+            wanted[path.relative_to(ROOT / "book").as_posix()] = path.read_bytes()
+    records = {}
+    for path in pages:
+        executed, _ = execute.stored(path)
+        records[path] = json.loads(executed.with_suffix(".json").read_text(encoding="utf-8"))
+        name = "index.ipynb" if path.stem == "index" else f"chapters/{path.name}"
+        notebook = decorate(nbformat.read(executed, as_version=4), records[path], path.stem)
+        wanted[name] = nbformat.writes(notebook).encode()
+    for path in notebooks.files(ROOT, ("exercises",)):
+        wanted[f"exercises/{path.name}"] = path.read_bytes()
+    wanted["systems.md"] = systems.page().encode()
+    wanted["run_times.md"] = run_times(records).encode()
+    wanted["logo.svg"] = logo.logo_svg().encode()
+    wanted["favicon.svg"] = logo.favicon_svg().encode()
+    if NPM.joinpath("installed").exists():
+        for name, path in _vendor_files().items():
+            wanted[f"assets/{name}"] = path.read_bytes()
+    for path in [*SOURCE.rglob("*")] if SOURCE.exists() else []:
+        if path.is_file() and path.relative_to(SOURCE).as_posix() not in wanted:
+            path.unlink()
+    for name, content in wanted.items():
+        path = SOURCE / name
+        if not path.exists() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def decorate(notebook: Any, record: dict[str, Any], name: str) -> Any:
+    """Return an executed notebook as a page: measured time, and an anchor at each system's cell."""
+    notebook = copy.deepcopy(notebook)
+    cells = []
+    for index, cell in enumerate(notebook["cells"]):
+        for tag in notebooks.tags(cell):
+            if tag.startswith("system:") and cell["cell_type"] == "code":
+                system = tag.removeprefix("system:")
+                anchor = (
+                    f'<div class="cvlab-system" id="system-{system}">'
+                    f'<a href="../systems.html#{system}">index: {system}</a></div>'
+                )
+                cells.append(nbformat.v4.new_markdown_cell(anchor, id=f"anchor-{system}"[:64]))
+        cells.append(cell)
+        if index == 0 and name != "index":
+            memory = record["peak_bytes"] / 1e9
+            line = (
+                f'<p class="cvlab-time">Runs in {record["seconds"]:.0f} s with {memory:.1f} GB on '
+                "the machine that built this page, every frame of its sliders included: see "
+                '<a href="../run_times.html">run times</a>.</p>'
+            )
+            cells.append(nbformat.v4.new_markdown_cell(line, id="measured-time"))
+    notebook["cells"] = cells
+    return notebook
+
+
+def run_times(records: dict[Path, dict[str, Any]]) -> str:
+    """Return the page of measured run times."""
+    lines = [
+        "# Run times",
+        "",
+        "Measured when this book was built, each notebook in a fresh kernel with every frame of "
+        f"its sliders drawn; {os.cpu_count()} CPU cores shared by as many notebooks at a time, "
+        f"Python {platform.python_version()} on {platform.system()}. The budget of a chapter is "
+        "120 s and 3 GB.",
+        "",
+        "| notebook | time (s) | peak memory (GB) | sliders' positions drawn |",
+        "|---|---:|---:|---:|",
+    ]
+    for path, record in records.items():
+        link = "index.ipynb" if path.stem == "index" else f"chapters/{path.name}"
+        frames = sum(widget["frames"] for widget in record["widgets"])
+        lines.append(
+            f"| [{path.stem}]({link}) | {record['seconds']:.0f} | {record['peak_bytes'] / 1e9:.1f} "
+            f"| {frames} |"
+        )
+    total = sum(record["seconds"] for record in records.values())
+    lines += ["", f"All notebooks together: {total:.0f} s of kernel time.", ""]
+    return "\n".join(lines)
+
+
+def _last_build() -> dict[str, str]:
+    """Return the digests of the last finished build; empty if there is none or it is damaged."""
+    try:
+        return dict(json.loads(STAMP.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _digest(*, frame: bool) -> str:
+    """Return a digest of the pages' sources, or of what frames every page."""
+    digest = hashlib.sha256()
+    parts = [path for path in sorted(SOURCE.rglob("*")) if path.is_file()]
+    shared = {path for path in parts if path.suffix in {".css", ".js", ".svg", ".yml"}}
+    parts = [path for path in parts if (path in shared) == frame]
+    if frame:
+        here = ROOT / "cvlab" / "classroom"
+        parts += [ROOT / "_config.yml", ROOT / "requirements.lock", here / "page.py"]
+    for path in parts:
+        digest.update(path.relative_to(ROOT).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _jupyter_book(*, everything: bool) -> None:
+    main = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", main, "build", str(SOURCE)]
+    command += ["--config", str(ROOT / "_config.yml"), "--toc", str(SOURCE / "_toc.yml")]
+    command += ["--path-output", str(ROOT), "--warningiserror", "--keep-going", "--quiet"]
+    command += ["--all"] if everything else []
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    log = BUILD / "sphinx.log"
+    log.write_text(done.stdout + done.stderr, encoding="utf-8")
+    if done.returncode:
+        lines = (done.stdout + done.stderr).splitlines()
+        telling = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-15:]
+        raise BuildError(
+            "Jupyter Book reports:\n  " + "\n  ".join(telling[:20]) + f"\nThe whole log: {log}"
+        )
+
+
+def _check_weight() -> None:
+    for path in HTML.rglob("*.html"):
+        weight = path.stat().st_size
+        if weight > PAGE_LIMIT:
+            raise BuildError(
+                f"{path.relative_to(HTML)} weighs {weight / 1e6:.1f} MB; the limit is "
+                f"{PAGE_LIMIT / 1e6:.0f} MB: draw its figures smaller."
+            )

@@ -1,0 +1,339 @@
+"""What a tidy course looks like: one function a rule, each returns its faults as sentences."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cvlab.classroom import address, exercises, notebooks, systems
+from cvlab.classroom.notebooks import ROOT, NotebookError
+
+BUDGET_SECONDS = 120
+
+_ROLE = re.compile(r"\{[a-z:]+\}`[^`]*`")
+_CODE = re.compile(r"```.*?```|`[^`]*`", re.S)
+_MATH = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", re.S)
+_LINK = re.compile(r"\]\([^)]*\)|<[^>]+>")
+_MEASURED = re.compile(r"(?<![\w.])(?:\d+\.\d+|\d+(?:\.\d+)?\s?(?:%|per cent))(?![\w.]*\d)")
+
+# American spellings whose British reading is another word, or which are right in both.
+_BRITISH_TOO = {
+    "balk", "check", "checks", "checked", "curb", "disk", "draft", "gage", "inquire", "inquiry",
+    "license", "licensed", "meter", "meters", "practice", "program", "programs", "programmed",
+    "story", "stories", "tire", "tires", "ton", "tons", "vise", "analog", "catalog", "dialog",
+    "dialogs", "grill", "mold", "plow", "siphon", "sulfur", "gray", "ize", "racket", "mask",
+    "masks", "veranda", "artifact", "artifacts", "jail", "ax", "axes", "czar", "pajamas", "skeptic",
+}  # fmt: skip
+
+
+def _prose(source: str) -> str:
+    """Return Markdown without code, roles, formulas and addresses: what a reader reads."""
+    for pattern in (_ROLE, _CODE, _MATH, _LINK):
+        source = pattern.sub(" ", source)
+    return source
+
+
+def _cells(path: Path, kind: str) -> Iterator[tuple[str, str, Any]]:
+    for cell in notebooks.load(path)["cells"]:
+        if cell["cell_type"] == kind:
+            yield cell.get("id", "?"), "".join(cell["source"]), cell
+
+
+def _documents(root: Path) -> Iterator[tuple[str, str]]:
+    """Iterate over all prose: pages, READMEs, Markdown cells, by a name to report."""
+    for path in [*sorted(root.glob("*.md")), *sorted((root / "book").glob("*.md"))]:
+        yield path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
+    for path in _notebooks(root):
+        for identifier, source, _ in _cells(path, "markdown"):
+            yield f"{path.relative_to(root).as_posix()}, {identifier}", source
+
+
+def _notebooks(root: Path, *folders: str) -> list[Path]:
+    front = [path for path in [root / "book" / "index.ipynb"] if path.exists() and not folders]
+    return [*front, *notebooks.files(root, folders or ("chapters", "solutions"))]
+
+
+def normal_form(root: Path = ROOT) -> list[str]:
+    """Every notebook is in normal form: no outputs, no counts, no editor's metadata."""
+    found = []
+    for path in [*_notebooks(root), *notebooks.files(root, ("exercises",))]:
+        name = path.relative_to(root).as_posix()
+        try:
+            wanted = notebooks.text(notebooks.normal(notebooks.load(path)))
+        except NotebookError as error:
+            found.append(str(error))
+            continue
+        if path.read_text(encoding="utf-8") == wanted:
+            continue
+        stray = [
+            cell["id"]
+            for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+            if cell.get("outputs") and notebooks.KEEPS_OUTPUT not in notebooks.tags(cell)
+        ]
+        what = f"carries an output in cell {stray[0]!r}" if stray else "is not in normal form"
+        found.append(f"{name} {what}; run `make tidy`.")
+    return found
+
+
+def ruff(root: Path = ROOT) -> list[str]:
+    """Lint and format of modules and notebooks alike."""
+    found = []
+    targets = ["cvlab", "tests", "chapters", "solutions", "book"]
+    config = ["--config", str(root / "pyproject.toml"), "--no-cache"]
+    for rule in (["check", "--output-format=concise"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *rule, *config, *targets],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            found += [line for line in (done.stdout + done.stderr).splitlines() if ":" in line]
+    return found
+
+
+def codespell(root: Path = ROOT) -> list[str]:
+    """Misspellings anywhere."""
+    targets = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "_config.yml", "cvlab", "tests"]
+    targets += ["book", "chapters", "solutions"]
+    done = subprocess.run(
+        [sys.executable, "-m", "codespell_lib", *(t for t in targets if (root / t).exists())],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.splitlines() + done.stderr.splitlines()
+
+
+def british(root: Path = ROOT) -> list[str]:
+    """American spellings in prose, by the dictionary that codespell ships."""
+    import codespell_lib
+
+    dictionary = Path(codespell_lib.__file__).parent / "data" / "dictionary_en-GB_to_en-US.txt"
+    american: dict[str, str] = {}
+    for line in dictionary.read_text(encoding="utf-8").splitlines():
+        ours, _, theirs = line.partition("->")
+        for word in theirs.split(","):
+            if word.strip() and word.strip() not in _BRITISH_TOO:
+                american[word.strip()] = ours
+    found = []
+    for name, source in _documents(root):
+        for word in re.findall(r"[A-Za-z]+", _prose(source)):
+            # A capital inside a sentence is a name: Fisher's "Color Indexing" stays.
+            if word in american:
+                found.append(f"{name}: {word} is spelt {american[word]} in British English.")
+    return found
+
+
+def unfinished(root: Path = ROOT) -> list[str]:
+    """Notes to oneself, figures without alternative text."""
+    found = []
+    mark = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+    for path in [*_notebooks(root), *sorted((root / "cvlab").rglob("*.py"))]:
+        text = path.read_text(encoding="utf-8")
+        if mark.search(text):
+            found.append(
+                f"{path.relative_to(root)} carries a note to oneself: {mark.search(text)[0]}"
+            )
+    return found
+
+
+def alternative_text(root: Path = ROOT) -> list[str]:
+    """Figures reach the page through `plot.show(figure, alt=...)` and `explore(..., alt=...)`."""
+    found = []
+    for path in _notebooks(root):
+        for identifier, source, _ in _cells(path, "code"):
+            where = f"{path.relative_to(root).as_posix()}, {identifier}"
+            if re.search(r"\bplt\.|\bpyplot\b", source):
+                found.append(f"{where}: pyplot gives no alt text; use cvlab.plot and plot.show.")
+            for call in _calls(source):
+                if call.keywords and any(k.arg == "alt" for k in call.keywords):
+                    continue
+                found.append(f"{where}: {ast.unparse(call.func)}(...) has no alt text.")
+        for identifier, source, _ in _cells(path, "markdown"):
+            if re.search(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"]+\")", source):
+                found.append(f"{path.relative_to(root)}, {identifier}: an image has no alt text.")
+    for path in sorted((root / "book").glob("*.md")):
+        if re.search(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"]+\")", path.read_text(encoding="utf-8")):
+            found.append(f"{path.relative_to(root)}: an image has no alt text.")
+    return found
+
+
+def _calls(source: str) -> Iterator[ast.Call]:
+    """Iterate over the calls of `plot.show` and `explore` in a cell."""
+    plain = re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE)
+    try:
+        tree = ast.parse(plain)
+    except SyntaxError:
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("plot.show", "explore"):
+            yield node
+
+
+def measured_numbers(root: Path = ROOT) -> list[str]:
+    """Decimals and percentages in a chapter's prose come from the run, through `glue`.
+
+    A number typed into the text cannot fail when the code changes.
+    """
+    found = []
+    for path in notebooks.files(root, ("chapters",)):
+        for identifier, source, _ in _cells(path, "markdown"):
+            for number in _MEASURED.findall(_prose(source)):
+                found.append(
+                    f"chapters/{path.name}, {identifier}: {number.strip()} is typed into the text; "
+                    "glue it from the run, or set an exact constant in $...$."
+                )
+    return found
+
+
+def glued(root: Path = ROOT) -> list[str]:
+    """Each name that the text quotes is glued once, and each glued name is quoted."""
+    found = []
+    for path in notebooks.files(root, ("chapters",)):
+        code = "\n".join(source for _, source, _ in _cells(path, "code"))
+        text = "\n".join(source for _, source, _ in _cells(path, "markdown"))
+        names = re.findall(r"\bglue\(\s*f?\"([^\"]+)\"", code)
+        quoted = set(re.findall(r"\{glue:text\}`([^`:]+)", text))
+        found += [f"{path.name}: {name} is glued twice." for name in _twice(names)]
+        patterns = [re.compile(re.sub(r"\\\{.*?\\\}", ".+", re.escape(name))) for name in names]
+        found += [
+            f"{path.name}: the text quotes {name}, which no cell glues."
+            for name in sorted(quoted)
+            if not any(pattern.fullmatch(name) for pattern in patterns)
+        ]
+        found += [
+            f"{path.name}: {name} is glued but the text never quotes it."
+            for name, pattern in zip(names, patterns, strict=True)
+            if not any(pattern.fullmatch(quote) for quote in quoted)
+        ]
+    return found
+
+
+def _twice(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def anatomy(root: Path = ROOT) -> list[str]:
+    """A chapter has what the style asks for; a solution has tasks with wrong answers."""
+    found = []
+    for path in notebooks.files(root, ("chapters",)):
+        code = "\n".join(source for _, source, _ in _cells(path, "code"))
+        text = "\n".join(source for _, source, _ in _cells(path, "markdown"))
+        needed = {
+            "a live widget": "explore(" in code,
+            "the seed (cvlab.setup)": "cvlab.setup(" in code,
+            "a section In practice": "\n## In practice" in f"\n{text}",
+            "five questions": text.count("<details>") >= 5,
+            "a link to its exercise": f"(../exercises/{path.name})" in text,
+            "a citation": "{cite" in text,
+            "an assertion": re.search(r"\bassert\b|assert_", code),
+        }
+        found += [
+            f"chapters/{path.name} lacks {what}." for what, there in needed.items() if not there
+        ]
+        for folder in ("solutions", "exercises"):
+            if not (root / folder / path.name).exists():
+                found.append(f"{folder}/{path.name} is missing.")
+    for path in notebooks.files(root, ("solutions",)):
+        cells = notebooks.load(path)["cells"]
+        tasks = sum(bool(c["metadata"].get("nbgrader", {}).get("solution")) for c in cells)
+        wrong = sum("wrong-answer" in notebooks.tags(cell) for cell in cells)
+        if not tasks or wrong < 2 * tasks:
+            found.append(f"solutions/{path.name}: {tasks} tasks need two wrong answers each.")
+    return found
+
+
+def contents(root: Path = ROOT) -> list[str]:
+    """The table of contents names every chapter and exercise, in order, and nothing else."""
+    toc = yaml.safe_load((root / "book" / "_toc.yml").read_text(encoding="utf-8"))
+    listed: list[str] = []
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            if "file" in node:
+                listed.append(node["file"])
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    walk(toc)
+    found = []
+    for folder in ("chapters", "exercises"):
+        names = [name.removeprefix(f"{folder}/") for name in listed if name.startswith(folder)]
+        there = [path.stem for path in notebooks.files(root, (folder,))]
+        if names != there:
+            found.append(f"book/_toc.yml lists {folder} {names}, but the folder has {there}.")
+    return found
+
+
+def repository(root: Path = ROOT) -> list[str]:
+    """No big file, no address of a package index, no path of a machine, no minified script."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=root,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    index = re.compile(r"(?:pypi|pythonhosted|npmjs|conda\.anaconda)\.(?:org|com)", re.I)
+    place = re.compile(r"(?<![\w.:/-])/(?:home|root|Users|work|opt|tmp)/\w")
+    found = []
+    for name in filter(None, listed.split("\0")):
+        path = root / name
+        if not path.is_file():
+            continue
+        data = path.read_bytes()
+        if len(data) > 1_000_000:
+            found.append(f"{name} has {len(data) / 1e6:.1f} MB; the limit is 1 MB.")
+        text = data.decode("utf-8", errors="replace")
+        if index.search(text):
+            found.append(f"{name} names a package index: {index.search(text)[0]}")
+        if place.search(text) and path.suffix != ".lock":
+            found.append(f"{name} holds a path of a machine: {place.search(text)[0]}")
+        if path.suffix == ".js" and max(map(len, text.splitlines()), default=0) > 500:
+            found.append(f"{name} looks like minified JavaScript.")
+    return found
+
+
+def version(root: Path = ROOT) -> list[str]:
+    """Package, changelog and lock-file-free metadata agree on the version."""
+    import tomllib
+
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    newest = re.search(
+        r"^## \[?(\d[\w.]*)\]?", (root / "CHANGELOG.md").read_text(encoding="utf-8"), re.M
+    )
+    if newest is None or newest[1] != project["version"]:
+        return [f"CHANGELOG.md opens with {newest and newest[1]}, pyproject {project['version']}."]
+    return []
+
+
+RULES: tuple[Callable[[Path], list[str]], ...] = (
+    normal_form,
+    ruff,
+    codespell,
+    british,
+    unfinished,
+    alternative_text,
+    measured_numbers,
+    glued,
+    anatomy,
+    contents,
+    repository,
+    version,
+    systems.faults,
+    exercises.faults,
+    address.faults,
+)

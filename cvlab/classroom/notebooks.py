@@ -1,0 +1,124 @@
+"""Read notebooks as data, bring them into the one normal form, and say where they are not in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("chapters", "solutions", "exercises")
+
+#: Outputs of a cell with this tag are the reference for nbval and stay in the file.
+KEEPS_OUTPUT = "nbval-check-output"
+
+_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+_CELL_KEYS = ("tags", "nbgrader")
+_ID = re.compile(r"^[a-z0-9][a-z0-9-]{2,63}$")
+
+
+class NotebookError(ValueError):
+    """A file that is not a readable notebook; the message says what to do."""
+
+
+def load(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook file.
+
+    Raises:
+        NotebookError: if it is missing, not UTF-8, not JSON or not a notebook of format 4.
+    """
+    try:
+        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        nbformat.validate(notebook)
+    except FileNotFoundError:
+        raise NotebookError(f"{path} does not exist; `ls {path.parent}` shows the names.") from None
+    except (UnicodeDecodeError, ValueError, KeyError, AttributeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise NotebookError(f"{path} is not a readable notebook ({reason}).") from error
+    except nbformat.ValidationError as error:
+        raise NotebookError(f"{path} is not a valid notebook: {error.message}.") from error
+    return notebook
+
+
+def tags(cell: Any) -> list[str]:
+    """Return the tags of a cell."""
+    return list(cell.get("metadata", {}).get("tags", []))
+
+
+def systems(notebook: Any) -> list[str]:
+    """Return the ids of the methods that the notebook's code cells are tagged with, in order."""
+    return [
+        tag.removeprefix("system:")
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code"
+        for tag in tags(cell)
+        if tag.startswith("system:")
+    ]
+
+
+def normal(notebook: Any) -> dict[str, Any]:
+    """Return the notebook in normal form: no outputs, counts or editor's metadata, stable ids."""
+    taken: set[str] = set()
+    cells = []
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"]).rstrip()
+        if not source:
+            continue
+        identifier = cell.get("id", "")
+        if not _ID.match(identifier) or identifier in taken:
+            identifier = hashlib.sha256(f"{len(taken)}{source}".encode()).hexdigest()[:8]
+        taken.add(identifier)
+        metadata = {key: cell["metadata"][key] for key in _CELL_KEYS if cell["metadata"].get(key)}
+        tidy: dict[str, Any] = {
+            "cell_type": cell["cell_type"],
+            "id": identifier,
+            "metadata": metadata,
+            "source": source.splitlines(keepends=True),
+        }
+        if cell["cell_type"] == "code":
+            tidy["execution_count"] = None
+            keeps = KEEPS_OUTPUT in metadata.get("tags", [])
+            tidy["outputs"] = [dict(o) for o in cell.get("outputs", [])] if keeps else []
+            for output in tidy["outputs"]:
+                if "execution_count" in output:
+                    output["execution_count"] = None
+        cells.append(tidy)
+    metadata = {"kernelspec": _KERNEL, "language_info": {"name": "python"}}
+    if "cvlab" in notebook["metadata"]:
+        metadata["cvlab"] = notebook["metadata"]["cvlab"]
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def text(notebook: Any) -> str:
+    """Return the file content of a notebook: one spelling of the same JSON."""
+    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def files(root: Path = ROOT, folders: Iterable[str] = FOLDERS) -> Iterator[Path]:
+    """Iterate over the course's notebooks, and the front page among the chapters' company."""
+    for folder in folders:
+        yield from sorted((root / folder).glob("*.ipynb"))
+
+
+def tidy(paths: Iterable[Path]) -> list[Path]:
+    """Format notebooks with ruff and write them in normal form.
+
+    Returns:
+        The files that were changed.
+    """
+    paths = list(paths)
+    before = {path: path.read_bytes() for path in paths}
+    # An exercise's stubs would lose imports that the student's code will need, so only solutions
+    # and chapters are linted; ruff is found beside this interpreter.
+    ruff = [sys.executable, "-m", "ruff"]
+    subprocess.run([*ruff, "format", "--quiet", *paths], check=True)
+    for path in paths:
+        path.write_text(text(normal(load(path))), encoding="utf-8")
+    return [path for path in paths if path.read_bytes() != before[path]]

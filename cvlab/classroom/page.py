@@ -1,0 +1,65 @@
+"""A Sphinx extension of the book: serves its own libraries and mends faults of the page template.
+
+Enabled in `_config.yml`. Each step names the fault it mends, so that it can go when the fault does.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+VENDOR = "vendor"
+REQUIRE = f"{VENDOR}/require.js"
+WIDGETS = f"{VENDOR}/@jupyter-widgets/html-manager/dist/embed-amd.js"
+MATHJAX = f"{VENDOR}/mathjax/tex-mml-chtml.js"
+
+
+def _has_vendor(app: Any) -> bool:
+    return (Path(app.srcdir) / "assets" / WIDGETS).exists()
+
+
+def serve_own_libraries(app: Any, config: Any) -> None:
+    """Point the book at the libraries it carries; without them the public CDN's stay in force."""
+    if _has_vendor(app):
+        config.nb_ipywidgets_js = {REQUIRE: {}, WIDGETS: {}}
+        config.mathjax_path = MATHJAX
+        config.mathjax_options = {"defer": "defer"}
+    # The right-click menu would fetch its extensions from a CDN.
+    config.mathjax3_config = {"options": {"enableMenu": False}}
+
+
+def disconnect_thebe(app: Any) -> None:
+    """Take out sphinx-thebe, which declares THEBE_JS_URL twice on each page even when it is off."""
+    for listeners in app.events.listeners.values():
+        listeners[:] = [
+            listener
+            for listener in listeners
+            if not getattr(listener.handler, "__module__", "").startswith("sphinx_thebe")
+        ]
+
+
+def mend_page(app: Any, pagename: str, _template: str, context: dict, _doctree: Any) -> None:
+    """Set what depends on the page: paths of the widgets' fonts, and which buttons it has."""
+    pathto = context["pathto"]
+    # html-manager looks for its icon fonts relative to require.js's base, by default the page.
+    base = pathto("_static", resource=True) + f"/{VENDOR}/" if _has_vendor(app) else ""
+    app.add_js_file(None, body=f"window.cvlabVendor = {json.dumps(base)};", priority=1)
+    app.add_js_file("cvlab.js", priority=2)
+    if pagename == "index":
+        # The front page is no chapter to open in Colab; its buttons would lead to no file.
+        context["header_buttons"] = [
+            button
+            for button in context.get("header_buttons", [])
+            if button.get("label") not in ("launch-buttons", "download-buttons")
+        ]
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Register the extension."""
+    app.connect("config-inited", serve_own_libraries)
+    app.connect("builder-inited", disconnect_thebe, priority=0)
+    # After the theme has put its buttons into the context (priority 500).
+    app.connect("html-page-context", mend_page, priority=900)
+    app.add_css_file("cvlab.css")
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

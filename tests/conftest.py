@@ -1,0 +1,87 @@
+"""Fixtures shared by the tests: the built book, a browser, copies of the repository."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HTML = ROOT / "_build" / "html"
+IN_CI = os.environ.get("CI") == "true"
+
+
+def missing(what: str) -> None:
+    """Skip a test whose tool is absent, but never in CI, where that would hide a fault."""
+    if IN_CI:
+        pytest.fail(f"{what}; CI must have it.")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def html() -> Path:
+    """The folder of the built book."""
+    if not (HTML / "index.html").exists():
+        missing("the book is not built; run `make book SERVE=0` first")
+    return HTML
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_arguments: object) -> None:
+        """Keep the tests' output readable."""
+
+
+@pytest.fixture(scope="session")
+def address(html: Path) -> Iterator[str]:
+    """The address at which the built book is served, on this machine only."""
+    handler = functools.partial(_Handler, directory=str(html))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """Headless Chromium, as installed on the machine."""
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = os.environ.get("CVLAB_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        missing("no Chromium found; install it or set CVLAB_CHROMIUM")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+    quiet += ["--disable-component-update", "--disable-sync", "--no-first-run"]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=quiet)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Callable[[], Path]:
+    """Return a function that copies the repository's files, so that a fault can be planted."""
+
+    def make() -> Path:
+        target = tmp_path / "a copy"
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        ).stdout.decode()
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).is_file():
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, target / name)
+        subprocess.run(["git", "init", "--quiet"], cwd=target, check=True)
+        return target
+
+    return make

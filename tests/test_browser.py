@@ -1,0 +1,240 @@
+"""The built book in a real browser: sliders, network, console, accessibility, phone, links."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import HTML, ROOT, missing
+
+from cvlab.classroom import links
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+AXE = ROOT / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+RECORDS = ROOT / "_build" / "notebooks"
+LAPTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+PAGES = sorted(
+    path.relative_to(HTML).as_posix()
+    for path in HTML.rglob("*.html")
+    if path.name not in ("genindex.html", "search.html") and "_static" not in path.parts
+) or ["index.html"]
+INTERACTIVE = ["index.html", *(name for name in PAGES if name.startswith("chapters/"))]
+
+
+def record(page: str) -> dict:
+    """The record that the build made of the page's notebook."""
+    folder = "book" if page == "index.html" else "chapters"
+    return json.loads((RECORDS / folder / f"{Path(page).stem}.json").read_text(encoding="utf-8"))
+
+
+class Visit:
+    """A page opened in a fresh context, with what it asked for and complained about."""
+
+    def __init__(self, browser, url, *, viewport=LAPTOP, scheme="light"):
+        self.context = browser.new_context(viewport=viewport, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.requests, self.errors = [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("requestfailed", lambda r: self.errors.append(f"failed: {r.url}"))
+        self.page.on(
+            "response", lambda r: r.status >= 400 and self.errors.append(f"{r.status}: {r.url}")
+        )
+        self.page.on("console", lambda m: m.type == "error" and self.errors.append(m.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(url, wait_until="load")
+
+    def _note_status(self, response):
+        if response.status >= 400:
+            self.errors.append(f"{response.status}: {response.url}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self.context.close()
+
+    def wait_for_widgets(self, count):
+        self.page.wait_for_function(
+            "n => document.querySelectorAll('.cvlab-explore img.cvlab-frame').length >= n",
+            arg=count,
+            timeout=60_000,
+        )
+
+
+def move(page, explorer, position):
+    """Bring each slider of an explorer to a position by keyboard alone."""
+    handles = explorer.locator(".noUi-handle")
+    for axis, index in enumerate(position):
+        handle = handles.nth(axis)
+        handle.focus()
+        page.keyboard.press("Home")
+        for _ in range(index):
+            page.keyboard.press("ArrowRight")
+
+
+def shown(explorer):
+    """The visible frame of an explorer: its source and alternative text."""
+    frames = explorer.locator("img.cvlab-frame:visible")
+    assert frames.count() == 1, f"{frames.count()} frames are visible at once"
+    return frames.first.get_attribute("src"), frames.first.get_attribute("alt")
+
+
+def expected(page, proof):
+    """Source and alternative text of a frame that the build drew from the values alone."""
+    return tuple(
+        page.evaluate(
+            "markup => { const t = document.createElement('template'); t.innerHTML = markup;"
+            " const i = t.content.querySelector('img');"
+            " return [i.getAttribute('src'), i.getAttribute('alt')]; }",
+            proof["frame"],
+        )
+    )
+
+
+@pytest.mark.parametrize("name", INTERACTIVE)
+def test_every_slider_shows_the_frame_of_its_value(html, address, browser, name):
+    widgets = record(name)["widgets"]
+    assert widgets, "a chapter and the front page have at least one live figure"
+    with Visit(browser, f"{address}/{name}") as visit:
+        visit.wait_for_widgets(len(widgets))
+        explorers = visit.page.locator(".cvlab-explore")
+        assert explorers.count() == len(widgets)
+        for index, widget in enumerate(widgets):
+            seen = set()
+            for proof in widget["proof"]:
+                move(visit.page, explorers.nth(index), proof["position"])
+                source, alt = shown(explorers.nth(index))
+                assert (source, alt) == expected(visit.page, proof), proof["values"]
+                seen.add(source)
+            assert len(seen) >= 2, "the slider changes nothing"
+        assert visit.errors == []
+
+
+@pytest.mark.parametrize("name", INTERACTIVE)
+def test_handles_have_names_and_values(html, address, browser, name):
+    with Visit(browser, f"{address}/{name}") as visit:
+        visit.wait_for_widgets(len(record(name)["widgets"]))
+        sliders = visit.page.locator(".cvlab-explore .widget-slider")
+        for index in range(sliders.count()):
+            label = sliders.nth(index).locator(".widget-label").inner_text()
+            handle = sliders.nth(index).locator(".noUi-handle")
+            assert handle.get_attribute("aria-label") == label.strip() != ""
+            handle.focus()
+            visit.page.keyboard.press("End")
+            readout = sliders.nth(index).locator(".widget-readout").inner_text()
+            assert handle.get_attribute("aria-valuetext") == readout.strip() != ""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_request_leaves_and_nothing_fails(html, address, browser, name):
+    with Visit(browser, f"{address}/{name}") as visit:
+        visit.page.wait_for_load_state("networkidle")
+        outside = [u for u in visit.requests if not u.startswith((address, "data:", "blob:"))]
+        assert outside == []
+        assert visit.errors == []
+
+
+@pytest.mark.parametrize("name", INTERACTIVE)
+def test_works_from_a_folder_without_a_server(html, browser, name):
+    widgets = record(name)["widgets"]
+    with Visit(browser, (html / name).as_uri()) as visit:
+        visit.wait_for_widgets(len(widgets))
+        proof = widgets[0]["proof"][-1]
+        explorer = visit.page.locator(".cvlab-explore").first
+        move(visit.page, explorer, proof["position"])
+        assert shown(explorer) == expected(visit.page, proof)
+        outside = [u for u in visit.requests if not u.startswith(("file:", "data:", "blob:"))]
+        assert outside == []
+        assert visit.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_accessibility(html, address, browser, name, scheme):
+    if not AXE.exists():
+        missing("axe-core is not installed: npm was missing when the book was built")
+    with Visit(browser, f"{address}/{name}", scheme=scheme) as visit:
+        visit.page.wait_for_load_state("networkidle")
+        if name in INTERACTIVE:
+            visit.wait_for_widgets(len(record(name)["widgets"]))
+        assert visit.page.locator("html").get_attribute("data-theme") == scheme
+        visit.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+        found = visit.page.evaluate(
+            "() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
+        )
+        violations = [
+            f"{violation['id']}: {node['html'][:160]}: {node['failureSummary'][:300]}"
+            for violation in found["violations"]
+            for node in violation["nodes"][:3]
+        ]
+        assert violations == []
+        assert len(found["passes"]) > 10, "axe ran over an empty page"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_overflows_on_a_phone(html, address, browser, name):
+    with Visit(browser, f"{address}/{name}", viewport=PHONE) as visit:
+        visit.page.wait_for_load_state("networkidle")
+        if name in INTERACTIVE:
+            visit.wait_for_widgets(len(record(name)["widgets"]))
+        width = visit.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= PHONE["width"]
+        for slider in visit.page.locator(".cvlab-explore .widget-slider").all():
+            label = slider.locator(".widget-label")
+            clipped = label.evaluate("element => element.scrollWidth > element.clientWidth + 1")
+            assert not clipped, f"{label.inner_text()!r} is cut off"
+            box = slider.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= PHONE["width"]
+
+
+def test_every_internal_link_anchor_image_and_resource(html):
+    assert links.faults(html) == []
+
+
+@pytest.mark.parametrize("name", INTERACTIVE)
+def test_weight_of_the_widgets(html, name):
+    text = (html / name).read_text(encoding="utf-8")
+    start = text.index("application/vnd.jupyter.widget-state+json")
+    state = text[start : text.index("</script>", start)]
+    assert len(state) <= 2_000_000
+
+
+def test_search_finds_a_method_and_there_is_one_search_box(html, address, browser):
+    with Visit(browser, f"{address}/index.html") as visit:
+        boxes = visit.page.locator("input[type=search]:visible, .search-button:visible")
+        buttons = visit.page.locator(".search-button-field:visible, .search-button__button:visible")
+        assert boxes.count() + buttons.count() <= 2
+        visit.page.keyboard.press("Control+k")
+        field = visit.page.locator("input[type=search]:visible")
+        assert field.count() == 1
+        field.fill("nearest")
+        field.press("Enter")
+        visit.page.wait_for_selector("#search-results li a", timeout=30_000)
+        assert "knn" in visit.page.locator("#search-results").inner_html()
+
+
+@pytest.mark.parametrize("name", [n for n in PAGES if n.startswith(("chapters/", "exercises/"))])
+def test_colab_button_opens_the_real_notebook(html, address, browser, name):
+    from cvlab.classroom import address as repository
+
+    with Visit(browser, f"{address}/{name}") as visit:
+        links_ = visit.page.locator("a[href*='colab.research.google.com']")
+        targets = {links_.nth(i).get_attribute("href") for i in range(links_.count())}
+        slug = repository.slug(repository.current())
+        file = Path(name).with_suffix(".ipynb")
+        assert (ROOT / file).exists()
+        assert f"https://colab.research.google.com/github/{slug}/blob/main/{file}" in targets
+
+
+def test_every_working_method_leads_to_its_cell(html):
+    from cvlab.classroom import systems
+
+    for chapter, names in systems.tagged().items():
+        page = (html / "chapters" / f"{chapter}.html").read_text(encoding="utf-8")
+        for name in names:
+            assert f'id="system-{name}"' in page

@@ -1,0 +1,236 @@
+"""Each guard is proved by planting, in a copy of the repository, the fault it is there for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import HTML, ROOT, missing
+
+from cvlab.classroom import address, exercises, hygiene, links, notebooks, systems
+
+
+def edit(path: Path, change) -> None:
+    """Change a notebook's cells in place and write it in normal form."""
+    notebook = notebooks.load(path)
+    change(notebook["cells"])
+    path.write_text(notebooks.text(notebooks.normal(notebook)), encoding="utf-8")
+
+
+def first(cells, kind="code", containing=""):
+    return next(c for c in cells if c["cell_type"] == kind and containing in c["source"])
+
+
+def test_a_clean_copy_has_no_faults(copy):
+    root = copy()
+    rules = [rule for rule in hygiene.RULES if rule is not hygiene.ruff]
+    assert [fault for rule in rules for fault in rule(root)] == []
+
+
+def test_stray_output(copy):
+    root = copy()
+    path = root / "chapters" / "01_knn.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    cell = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    cell["outputs"] = [{"name": "stdout", "output_type": "stream", "text": ["left over\n"]}]
+    path.write_text(notebooks.text(notebook), encoding="utf-8")
+    assert any("carries an output" in fault for fault in hygiene.normal_form(root))
+
+
+def test_corrupt_notebook(copy):
+    root = copy()
+    path = root / "chapters" / "01_knn.ipynb"
+    path.write_bytes(path.read_bytes()[:-200])
+    faults = hygiene.normal_form(root)
+    assert len(faults) == 1
+    assert "is not a readable notebook" in faults[0]
+
+
+def test_wrong_number_in_the_text(copy):
+    root = copy()
+
+    def plant(cells):
+        cell = first(cells, "markdown", "{glue:text}")
+        cell["source"] = cell["source"] + "\n\nThe accuracy is 99.2 %, or 0.992."
+
+    edit(root / "chapters" / "01_knn.ipynb", plant)
+    faults = hygiene.measured_numbers(root)
+    assert any("99.2 %" in fault for fault in faults)
+    assert any("0.992" in fault for fault in faults)
+
+
+def test_quoted_number_that_nothing_computes(copy):
+    root = copy()
+
+    def plant(cells):
+        cell = first(cells, "markdown", "{glue:text}")
+        cell["source"] = cell["source"] + "\n\nIt is {glue:text}`never-computed:.1f`."
+
+    edit(root / "chapters" / "01_knn.ipynb", plant)
+    assert any("never-computed" in fault for fault in hygiene.glued(root))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("01_knn", "- 2 * ", "- 1 * "),
+        ("03_optimisation", "(1 - self.beta2)", "(1 + self.beta2)"),
+    ],
+)
+def test_wrong_formula_fails_its_notebook(copy, name, right, wrong):
+    root = copy()
+    planted = []
+
+    def plant(cells):
+        for cell in cells:
+            if cell["cell_type"] == "code" and right in cell["source"] and not planted:
+                cell["source"] = cell["source"].replace(right, wrong)
+                planted.append(cell["id"])
+
+    path = root / "chapters" / f"{name}.ipynb"
+    edit(path, plant)
+    assert planted, f"{right!r} is not in {name}: choose another formula to break"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", str(path)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout[-2000:]
+    assert "AssertionError" in done.stdout or "Mismatch" in done.stdout or "assert" in done.stdout
+
+
+def test_missing_alternative_text(copy):
+    root = copy()
+
+    def plant(cells):
+        cells.append(
+            {"cell_type": "code", "id": "no-alt", "metadata": {}, "source": "plot.show(fig)"}
+        )
+        cells.append(
+            {"cell_type": "markdown", "id": "no-alt-2", "metadata": {}, "source": "![](x.png)"}
+        )
+
+    edit(root / "chapters" / "01_knn.ipynb", plant)
+    faults = hygiene.alternative_text(root)
+    assert sum("no-alt" in fault for fault in faults) == 2
+
+
+def test_edited_exercise(copy):
+    root = copy()
+
+    def plant(cells):
+        first(cells, "markdown")["source"] += "\n\nA hint by hand."
+
+    edit(root / "exercises" / "01_knn.ipynb", plant)
+    assert exercises.faults(root) == [
+        "exercises/01_knn.ipynb is not what its solution gives; run `make exercises`."
+    ]
+    (root / "exercises" / "01_knn.ipynb").unlink()
+    assert "is missing" in exercises.faults(root)[0]
+
+
+def test_method_without_a_cell_and_tag_without_a_method(copy):
+    root = copy()
+
+    def plant(cells):
+        cell = next(c for c in cells if "system:knn" in notebooks.tags(c))
+        cell["metadata"]["tags"] = ["system:no-such-method"]
+
+    edit(root / "chapters" / "01_knn.ipynb", plant)
+    faults = systems.faults(root)
+    assert any("no-such-method is not in" in fault for fault in faults)
+    assert any("no cell is tagged system:" in fault for fault in faults)
+
+
+def test_another_address(copy):
+    root = copy()
+    readme = root / "README.md"
+    readme.write_text(readme.read_text() + "\nhttps://github.com/someone-else/cvlab\n")
+    assert any("someone-else" in fault for fault in address.faults(root))
+
+
+def test_moving_the_address_moves_everything(copy):
+    root = copy()
+    changed = address.move("https://github.com/a-university/vision-course", root)
+    assert {path.name for path in changed} >= {"_config.yml", "01_knn.ipynb"}
+    assert address.current(root) == "https://github.com/a-university/vision-course"
+    assert address.faults(root) == []
+    old = [p for p in address._files(root) if "cvlab-course/cvlab" in p.read_text(errors="replace")]
+    assert [path.relative_to(root) for path in old if "tests" not in path.parts] == []
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org/a/b", "github.com/a/b", "https://github.com/a"]
+)
+def test_an_address_that_colab_cannot_open_is_refused(url):
+    with pytest.raises(ValueError, match="not of the form"):
+        address.slug(url)
+
+
+def test_american_spelling_and_misspelling(copy):
+    root = copy()
+    page = root / "book" / "how_to_use.md"
+    page.write_text(
+        page.read_text() + "\nThe color of the neighbor is recieved.\n"
+    )  # codespell:ignore
+    assert sum("in British English" in fault for fault in hygiene.british(root)) == 2
+    assert any("how_to_use.md" in fault for fault in hygiene.codespell(root))
+
+
+def test_badly_formatted_code(copy):
+    root = copy()
+    (root / "cvlab" / "untidy.py").write_text('"""Doc."""\nimport os\nx = {  "a":1 }\n')
+    faults = hygiene.ruff(root)
+    assert any("untidy.py" in fault and "F401" in fault for fault in faults)
+    assert any("Would reformat" in fault for fault in faults)
+
+
+def test_package_index_machine_path_and_big_file(copy):
+    root = copy()
+    index = ".".join(["https://pypi", "org/simple"])
+    (root / "book" / "note.md").write_text(f"{index} and /" + "home/someone/data\n")
+    (root / "book" / "big.bin").write_bytes(bytes(1_000_001))
+    faults = hygiene.repository(root)
+    assert len([fault for fault in faults if "book/note.md" in fault]) == 2
+    assert any("book/big.bin has 1.0 MB" in fault for fault in faults)
+
+
+def test_chapter_without_exercise_and_contents_without_chapter(copy):
+    root = copy()
+    shutil.copy(root / "chapters" / "01_knn.ipynb", root / "chapters" / "02_linear.ipynb")
+    assert "solutions/02_linear.ipynb is missing." in hygiene.anatomy(root)
+    assert any("book/_toc.yml lists chapters" in fault for fault in hygiene.contents(root))
+
+
+def test_version_that_the_changelog_does_not_know(copy):
+    root = copy()
+    project = root / "pyproject.toml"
+    project.write_text(project.read_text().replace('version = "', 'version = "9.', 1))
+    assert hygiene.version(root) != []
+
+
+def test_dead_link_and_dead_anchor(tmp_path):
+    if not HTML.exists():
+        missing("the book is not built")
+    site = tmp_path / "html"
+    shutil.copytree(HTML, site, ignore=shutil.ignore_patterns("vendor", "*.js", "_sources"))
+    page = site / "glossary.html"
+    broken = '<a href="no-such-page.html">x</a><a href="notation.html#no-such-place">y</a>'
+    page.write_text(page.read_text().replace("</article>", f"{broken}</article>", 1))
+    before, after = links.faults(HTML), links.faults(site, resources=False)
+    assert before == []
+    assert len(after) == 2
+    assert "no-such-page.html" in after[0] + after[1]
+    assert "no-such-place" in after[0] + after[1]
+
+
+def test_guards_are_what_make_test_runs():
+    tests = (ROOT / "tests" / "test_hygiene.py").read_text(encoding="utf-8")
+    assert "hygiene.RULES" in tests

@@ -1,0 +1,147 @@
+"""The course's files as they are keep every rule; test_guards plants faults in copies."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from cvlab.classroom import address, hygiene, systems
+
+
+@pytest.mark.parametrize(
+    "rule", hygiene.RULES, ids=lambda rule: f"{rule.__module__}.{rule.__name__}"
+)
+def test_rule(rule):
+    assert rule(ROOT) == []
+
+
+def test_every_public_function_is_documented_and_small():
+    import ast
+
+    faults = []
+    for path in sorted((ROOT / "cvlab").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+                continue
+            where = f"{path.name}: {node.name}"
+            if not ast.get_docstring(node):
+                faults.append(f"{where} has no docstring")
+                continue
+            body = node.body[1:] or node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1
+            if lines > 50:
+                faults.append(f"{where} has {lines} lines of code")
+            arguments = [*node.args.args, *node.args.kwonlyargs]
+            faults += [
+                f"{where}: {argument.arg} has no type hint"
+                for argument in arguments
+                if argument.annotation is None and argument.arg not in ("self", "cls")
+            ]
+    assert faults == []
+
+
+def test_workflows_follow_githubs_schema():
+    files = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    assert [path.stem for path in files] == ["book", "colab", "validate"]
+    schema = ["--builtin-schema", "vendor.github-workflows"]
+    done = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", *schema, *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_schema_check_itself_can_fail(tmp_path):
+    broken = tmp_path / "broken.yml"
+    broken.write_text("on: push\njobs: {test: {runs-on: ubuntu-latest, steps: nothing}}\n")
+    schema = ["--builtin-schema", "vendor.github-workflows"]
+    done = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", *schema, broken],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode != 0
+
+
+def test_pre_commit_configuration_names_commands_that_exist():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
+    assert {repo["repo"] for repo in config["repos"]} == {"local"}
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    for hook in hooks:
+        program, target = hook["entry"].split()
+        assert program == "make"
+        assert target in targets
+
+
+def test_environment_yml_installs_the_lock():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert "-r requirements.lock" in pip
+    assert "--no-deps -e ." in " ".join(pip) or "-e ." in pip
+
+
+def test_lock_is_complete_hashed_and_without_an_index():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    names = re.findall(r"^([a-z0-9][a-z0-9._-]*)==", lock, re.M)
+    assert "://" not in lock
+    assert "--index" not in lock
+    blocks = re.split(r"(?m)^(?=[a-z0-9][a-z0-9._-]*==)", lock)[1:]
+    assert all("--hash=sha256:" in block for block in blocks)
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(name for extra in extras for name in extra)]
+    assert {re.split(r"[<>=]", name)[0] for name in wanted} <= set(names)
+
+
+def test_readme_and_pages_name_only_make_targets_that_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "book").glob("*.md")]:
+        text = path.read_text(encoding="utf-8")
+        used = set(re.findall(r"(?:`|^\s*|\$ )make ([a-z]+)", text, re.M))
+        assert used <= targets, f"{path.name} names {used - targets}"
+
+
+def test_the_index_of_systems_has_every_method():
+    rows = systems.read()
+    assert len(rows) == 275
+    assert {row.chapter for row in rows} >= {"01_knn", "33_self_supervised_stereo"}
+    page = systems.page()
+    for row in rows:
+        assert f'<span id="{row.id}">' in page
+
+
+def test_address_is_written_once_where_it_is_defined():
+    assert (ROOT / "_config.yml").read_text(encoding="utf-8").count(address.current()) == 1
+
+
+def test_npm_lock_agrees_with_its_package():
+    package = json.loads((ROOT / "book" / "package.json").read_text(encoding="utf-8"))
+    lock = json.loads((ROOT / "book" / "package-lock.json").read_text(encoding="utf-8"))
+    for kind in ("dependencies", "devDependencies"):
+        assert lock["packages"][""][kind] == package[kind]
+        for name, wanted in package[kind].items():
+            assert lock["packages"][f"node_modules/{name}"]["version"] == wanted
+
+
+@pytest.mark.parametrize(
+    "name", ["cvlab", "cvlab.plot", "cvlab.widgets", "cvlab.check", "cvlab.data"]
+)
+def test_imports_load_no_heavy_library(name):
+    code = f"import sys, {name}; print(' '.join(sorted(sys.modules)))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.home()
+    ).stdout.split()
+    heavy = {"torch", "torchvision", "cv2", "sklearn", "skimage", "scipy", "IPython", "ipywidgets"}
+    assert not heavy & set(loaded)
