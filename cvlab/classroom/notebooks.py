@@ -39,7 +39,7 @@ def load(path: Path) -> nbformat.NotebookNode:
         nbformat.validate(notebook)
     except FileNotFoundError:
         raise NotebookError(f"{path} does not exist; `ls {path.parent}` shows the names.") from None
-    except (UnicodeDecodeError, ValueError, KeyError, AttributeError) as error:
+    except (UnicodeDecodeError, ValueError, KeyError, AttributeError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise NotebookError(f"{path} is not a readable notebook ({reason}).") from error
     except nbformat.ValidationError as error:

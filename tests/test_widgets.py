@@ -1,0 +1,331 @@
+"""`explore`: right frames in both modes, laziness, memory, limits, refusals, ipywidgets 7."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import ipywidgets
+import numpy as np
+import pytest
+from conftest import ROOT, missing
+from PIL import Image
+
+from cvlab import plot, widgets
+from cvlab.widgets import Explorer, explore
+
+
+@pytest.fixture
+def drawn():
+    """A drawing function, and the list of the values it was called with."""
+    calls = []
+
+    def draw(height, shade="dark"):
+        calls.append((height, shade))
+        fig, ax = plot.figure(size=(1.5, 1.2))
+        ax.bar([0], [height], color="black" if shade == "dark" else "grey")
+        ax.set_ylim(0, 10)
+        return fig
+
+    return draw, calls
+
+
+def pixels(frame):
+    data = re.search(r'base64,([^"]+)"', frame)[1]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
+
+
+def leaves(widget):
+    """The frames of a static picture by position, found by walking the nested stacks."""
+    if isinstance(widget, ipywidgets.HTML):
+        return {(): widget.value}
+    return {
+        (index, *rest): value
+        for index, child in enumerate(widget.children)
+        for rest, value in leaves(child).items()
+    }
+
+
+def test_frame_shows_what_the_function_drew(drawn):
+    draw, _ = drawn
+    explorer = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
+    for index, height in enumerate([1, 5, 9]):
+        wanted = plot.rasterise(draw(height)).astype(int)
+        found = pixels(explorer.frame((index,))).astype(int)
+        assert found.shape == wanted.shape
+        assert np.abs(found - wanted).mean() < 2  # of 255: palette and WebP lose little
+
+
+def test_static_picture_holds_every_frame_at_its_position(drawn):
+    draw, _ = drawn
+    explorer = explore(
+        draw, alt="A {shade} bar of height {height}", height=[1, 5, 9], shade=["dark", "light"]
+    )
+    *sliders, picture = explorer.widget(static=True).children
+    frames = leaves(picture)
+    assert set(frames) == set(itertools.product(range(3), range(2)))
+    for position, frame in frames.items():
+        assert frame == explorer._drawn(explorer.values_at(position))
+    assert len(set(frames.values())) == 6
+    assert [slider.description for slider in sliders] == ["height", "shade"]
+
+
+def test_static_links_join_each_slider_to_each_of_its_stacks(drawn, monkeypatch):
+    draw, _ = drawn
+    links = []
+    monkeypatch.setattr(ipywidgets, "jslink", lambda source, target: links.append((source, target)))
+    explorer = explore(
+        draw, alt="A {shade} bar of height {height}", height=[1, 5, 9], shade=["dark", "light"]
+    )
+    first, second, picture = explorer.widget(static=True).children
+    wanted = [((second, "index"), (stack, "selected_index")) for stack in picture.children]
+    wanted.append(((first, "index"), (picture, "selected_index")))
+    assert sorted(map(repr, links)) == sorted(map(repr, wanted))
+
+
+def test_frames_share_one_layout_and_one_style(drawn):
+    draw, _ = drawn
+    explorer = explore(draw, alt="A bar of height {height}", height=list(range(1, 10)))
+    picture = explorer.widget(static=True).children[-1]
+    assert len({frame.layout.model_id for frame in picture.children}) == 1
+    assert len({frame.style.model_id for frame in picture.children}) == 1
+
+
+def test_live_mode_is_lazy_and_remembers(drawn):
+    draw, calls = drawn
+    explorer = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
+    slider, picture = explorer.widget(static=False).children
+    assert calls == [(1, "dark")]
+    slider.index = 2
+    assert calls == [(1, "dark"), (9, "dark")]
+    assert picture.value == explorer.frame((2,))
+    slider.index = 0
+    slider.index = 2
+    assert len(calls) == 2
+
+
+def test_both_modes_show_the_same_bytes(drawn):
+    draw, _ = drawn
+    live = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
+    static = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
+    slider, picture = live.widget(static=False).children
+    frames = leaves(static.widget(static=True).children[-1])
+    for index in range(3):
+        slider.index = index
+        assert picture.value == frames[(index,)]
+
+
+def test_environment_chooses_the_mode(drawn, monkeypatch):
+    draw, _ = drawn
+    explorer = explore(draw, alt="A bar of height {height}", height=[1, 5])
+    monkeypatch.setenv("CVLAB_STATIC", "1")
+    assert isinstance(explorer.widget().children[-1], ipywidgets.Stack)
+    monkeypatch.delenv("CVLAB_STATIC")
+    assert isinstance(explorer.widget().children[-1], ipywidgets.HTML)
+
+
+def test_start_labels_and_mappings(drawn):
+    draw, _ = drawn
+    explorer = explore(
+        draw,
+        alt="A {shade} bar of height {height}",
+        labels={"height": "height (cm)"},
+        start={"height": 9, "shade": "grey"},
+        height=np.array([1, 5, 9]),
+        shade={"black": "dark", "grey": "light"},
+    )
+    first, second, _ = explorer.widget(static=True).children
+    assert (first.description, first.index, second.index) == ("height (cm)", 2, 1)
+    assert explorer.values_at((2, 1)) == {"height": 9, "shade": "light"}
+    assert [text for text, _ in second.options] == ["black", "grey"]
+
+
+def test_values_are_shown_readably(drawn):
+    draw, _ = drawn
+    explorer = explore(draw, alt="A bar of height {height}", height=[0.1 + 0.2, 2, np.inf])
+    assert list(explorer.choices["height"]) == ["0.3", "2", "∞"]
+
+
+def test_proof_is_drawn_afresh_and_covers_the_ends(drawn):
+    draw, calls = drawn
+    explorer = explore(
+        draw, alt="A {shade} bar of height {height}", height=[1, 3, 5, 9], shade=["dark", "light"]
+    )
+    explorer.widget(static=True)
+    before = len(calls)
+    proof = explorer.proof()
+    assert len(calls) == before + len(proof) == before + 5
+    assert {tuple(p["position"]) for p in proof} == {(0, 0), (2, 0), (3, 0), (0, 1)}
+    for entry in proof:
+        assert entry["frame"] == explorer.frame(tuple(entry["position"]))
+
+
+def test_proof_exposes_a_function_that_changed_after_display():
+    shift = {"by": 0}
+
+    def draw(height):
+        fig, ax = plot.figure(size=(1.5, 1.2))
+        ax.bar([0], [height + shift["by"]])
+        ax.set_ylim(0, 10)
+        return fig
+
+    explorer = explore(draw, alt="A bar of height {height}", height=[1, 5])
+    explorer.widget(static=True)
+    shift["by"] = 3
+    assert any(p["frame"] != explorer.frame(tuple(p["position"])) for p in explorer.proof())
+
+
+def test_an_error_while_drawing_is_shown_in_the_live_widget():
+    def draw(height):
+        if height == 5:
+            raise ZeroDivisionError("no <such> height")
+        return plot.figure(size=(1, 1))[0]
+
+    explorer = explore(draw, alt="A bar of height {height}", height=[1, 5])
+    slider, picture = explorer.widget(static=False).children
+    slider.index = 1
+    assert "ZeroDivisionError: no &lt;such&gt; height" in picture.value
+    with pytest.raises(ZeroDivisionError):
+        explorer.widget(static=True)
+
+
+def make(**choices):
+    return explore(lambda **_: plot.figure(size=(1, 1))[0], alt="An empty pair of axes", **choices)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "words"),
+    [
+        (lambda: make(), ValueError, "1 to 3 controls, not 0"),
+        (lambda: make(a=[1, 2], b=[1, 2], c=[1, 2], d=[1, 2]), ValueError, "not 4"),
+        (lambda: make(a=range(21), b=range(20)), ValueError, "21 x 20 = 420 frames"),
+        (lambda: make(a=[1]), ValueError, "at least two values"),
+        (lambda: make(a=[]), ValueError, "at least two values"),
+        (lambda: make(a=[0.30000001, 0.30000002]), ValueError, "look the same"),
+        (lambda: make(a="123"), TypeError, "must be a list or a mapping"),
+        (lambda: make(a=5), TypeError, "must be a list or a mapping"),
+        (lambda: make(a=[1, 2], labels={"b": "x"}), ValueError, r"labels names \['b'\]"),
+        (lambda: make(a=[1, 2], start={"a": 3}), ValueError, "not among its values"),
+        (lambda: explore("draw", alt="An empty figure", a=[1, 2]), TypeError, "a function"),
+    ],
+)
+def test_refusals(call, kind, words):
+    with pytest.raises(kind, match=words):
+        call()
+
+
+def test_missing_alt_and_wrong_return_are_refused():
+    bare = explore(lambda a: plot.figure(size=(1, 1))[0], alt="", a=[1, 2])
+    with pytest.raises(ValueError, match="alt must be a sentence"):
+        bare.frame((0,))
+    wrong = explore(lambda a: np.zeros(3), alt="A row of zeros", a=[1, 2])
+    with pytest.raises(TypeError, match="must return a matplotlib Figure, not ndarray"):
+        wrong.frame((0,))
+
+
+def test_too_heavy_a_widget_is_refused(drawn, monkeypatch):
+    draw, _ = drawn
+    explorer = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
+    monkeypatch.setattr(widgets, "MAX_BYTES", 1000)
+    with pytest.raises(ValueError, match="a page may carry"):
+        explorer.widget(static=True)
+
+
+def test_alt_text_is_escaped_and_may_be_computed(drawn):
+    draw, _ = drawn
+    explorer = Explorer(
+        draw, alt=lambda height: f'A bar < "{height}" & more', choices={"height": [1, 2]}
+    )
+    assert 'alt="A bar &lt; &quot;1&quot; &amp; more"' in explorer.frame((0,))
+
+
+def test_frames_are_deterministic_and_light(drawn):
+    draw, _ = drawn
+    first = explore(draw, alt="A bar of height {height}", height=[1, 5]).frame((1,))
+    second = explore(draw, alt="A bar of height {height}", height=[1, 5]).frame((1,))
+    assert first == second
+    assert len(first) < 5000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_live_mode_works_with_the_ipywidgets_of_colab(tmp_path):
+    """ipywidgets 7.7.1 has no Stack; live mode must not need it."""
+    uv = shutil.which("uv") or shutil.which("uv", path=os.path.dirname(sys.executable))
+    environment = ROOT / "_build" / "ipywidgets-7.7.1"
+    python = environment / "bin" / "python"
+    if not python.exists():
+        if uv is None:
+            missing("uv is not installed")
+        subprocess.run([uv, "venv", "--quiet", "--clear", environment], check=True)
+    packages = ["ipywidgets==7.7.1", "ipykernel<7", "matplotlib", "numpy", "pillow", "nbclient"]
+    probe = subprocess.run(
+        [python, "-c", "import ipywidgets, matplotlib, nbclient"], capture_output=True, check=False
+    )
+    if probe.returncode:
+        pip = [uv, "pip", "install", "--quiet", "--python", python]
+        done = subprocess.run([*pip, *packages], capture_output=True, text=True, check=False)
+        if done.returncode:
+            missing(f"ipywidgets 7.7.1 could not be installed: {done.stderr[-300:]}")
+    script = tmp_path / "live.py"
+    script.write_text(LIVE_ON_7, encoding="utf-8")
+    done = subprocess.run(
+        [python, script],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_PLATFORM_DIRS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["version"] == "7.7.1"
+    assert result["stack"] is False
+    assert result["calls"] == [1, 9]
+    assert result["frames"] == 2
+    assert {"SelectionSliderModel", "HTMLModel", "VBoxModel"} <= set(result["models"])
+
+
+LIVE_ON_7 = '''
+import json
+import nbformat
+from nbclient import NotebookClient
+
+code = """
+import json, ipywidgets
+from cvlab import plot
+from cvlab.widgets import explore
+calls = []
+def draw(height):
+    calls.append(height)
+    fig, ax = plot.figure(size=(1.5, 1.2))
+    ax.bar([0], [height]); ax.set_ylim(0, 10)
+    return fig
+explorer = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
+explorer
+"""
+move = """
+box = explorer.widget()
+slider, picture = box.children
+first = picture.value
+slider.index = 2
+print(json.dumps({"version": ipywidgets.__version__, "stack": hasattr(ipywidgets, "Stack"),
+                  "calls": calls, "frames": len({first, picture.value})}))
+"""
+cells = [nbformat.v4.new_code_cell(code), nbformat.v4.new_code_cell(move)]
+notebook = nbformat.v4.new_notebook(cells=cells)
+NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+view = "application/vnd.jupyter.widget-view+json"
+shown = [o for o in notebook.cells[0].outputs if view in o.get("data", {})]
+assert len(shown) == 1, notebook.cells[0].outputs
+state = notebook.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+result = json.loads(notebook.cells[1].outputs[-1].text)
+result["models"] = sorted({model["model_name"] for model in state.values()})
+print(json.dumps(result))
+'''
