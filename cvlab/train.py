@@ -8,10 +8,12 @@ loop does not do; with the same seed and order a plain loop gives the same param
 from __future__ import annotations
 
 import contextlib
+import copy
+import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -179,12 +181,13 @@ def fit(
     """
     import torch
 
-    _check_settings(model, epochs, batch_size, patience, validation, seed, metrics)
-    device = cvlab.device() if device is None else torch.device(device)
+    _check_functions(model, loss, metrics, callbacks)
+    _check_counts(epochs, batch_size, patience, validation, seed)
+    device = cvlab.device() if device is None else _usable(device)
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise ValueError("the model has no parameter that requires a gradient: nothing to train.")
-    order = torch.Generator().manual_seed(seed)
+    order = torch.Generator().manual_seed(int(seed))
     place = {"device": device, "dtype": parameters[0].dtype}
     train = _Batches(train, "train", batch_size, place, generator=order)
     if validation is not None:
@@ -195,20 +198,25 @@ def fit(
     scheduler = None if schedule is None else _made_scheduler(schedule, optimiser)
 
     history, best, started = History(), None, time.perf_counter()
-    with _modes(model) as modes, _random_numbers(seed, device), _bar(epochs, train, progress) as bar:
+    with (
+        _modes(model) as modes,
+        _random_numbers(seed, device),
+        _broadcasting_refused(),
+        _bar(epochs, train, progress) as bar,
+    ):
         for epoch in range(1, epochs + 1):
             bar.set_description(f"epoch {epoch}/{epochs}")
             _set_modes(modes)
             means = _Means(metrics)
             for batch, (inputs, targets) in enumerate(train, start=1):
                 outputs, value = _forward(model, loss, inputs, targets)
-                _check_finite(value, inputs, f"train loss in epoch {epoch}, batch {batch}")
+                number = _finite(value, inputs, f"train loss in epoch {epoch}, batch {batch}")
+                means.add(number, outputs, targets)
                 optimiser.zero_grad()
                 value.backward()
                 optimiser.step()
                 if scheduler is not None:
                     scheduler.step()
-                means.add(value, outputs, targets)
                 bar.update()
             history.record("train", means.result())
             model.eval()
@@ -216,7 +224,7 @@ def fit(
                 history.record("validation", _measured(model, loss, validation, metrics, epoch))
             bar.set_postfix_str(str(history).partition(": ")[2])
             if patience is not None and history.best_epoch == epoch:
-                best = {name: value.clone() for name, value in model.state_dict().items()}
+                best = copy.deepcopy(model.state_dict())
             waited = 0 if patience is None else epoch - history.best_epoch
             stops = [callback(State(epoch, model, optimiser, history)) for callback in callbacks]
             if any(stops) or (patience is not None and waited >= patience):
@@ -228,3 +236,408 @@ def fit(
     if progress and _is_static():
         print(history)
     return history
+
+
+def _check_functions(model: Any, loss: Any, metrics: Any, callbacks: Any) -> None:
+    """Refuse arguments that are no functions before any training time is lost."""
+    import torch
+
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}.")
+    if loss is not None and not callable(loss):
+        raise TypeError(
+            f"loss must be a function of (outputs, targets), not {type(loss).__name__}."
+        )
+    if metrics is not None and not isinstance(metrics, Mapping):
+        raise TypeError(f"metrics must map names to functions, not {type(metrics).__name__}.")
+    for name, metric in (metrics or {}).items():
+        if name == "loss" or not callable(metric):
+            raise ValueError(f"metric {name!r} must be a function and not be called 'loss'.")
+    if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
+        raise TypeError("callbacks must be a list of functions that take a State.")
+
+
+def _check_counts(epochs: Any, batch_size: Any, patience: Any, validation: Any, seed: Any) -> None:
+    counts = {"epochs": (epochs, 1), "batch_size": (batch_size, 1), "seed": (seed, 0)}
+    if patience is not None:
+        counts["patience"] = (patience, 1)
+        if validation is None:
+            raise ValueError("patience watches the validation loss: give a validation set.")
+    for name, (value, least) in counts.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"{name} must be an integer, not {type(value).__name__}.")
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, not {value}.")
+
+
+def _usable(device: torch.device | str) -> torch.device:
+    import torch
+
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} cannot be used on this machine; try 'cpu'.") from error
+    return chosen
+
+
+def _made_optimiser(make: Any, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    import torch
+
+    if make is None:
+        return torch.optim.Adam(parameters, lr=1e-3)
+    made = make(parameters) if callable(make) else make
+    if not callable(make) or not isinstance(made, torch.optim.Optimizer):
+        raise TypeError(
+            "optimiser must be a function from parameters to an optimiser, such as "
+            f"`lambda parameters: torch.optim.SGD(parameters, lr=0.1)`; got {type(made).__name__}."
+        )
+    return made
+
+
+def _made_scheduler(make: Any, optimiser: torch.optim.Optimizer) -> Any:
+    import torch
+
+    made = make(optimiser) if callable(make) else make
+    plateau = isinstance(made, torch.optim.lr_scheduler.ReduceLROnPlateau)
+    known = isinstance(made, torch.optim.lr_scheduler.LRScheduler)
+    if plateau or not callable(make) or not known:
+        raise TypeError(
+            "schedule must be a function from the optimiser to a scheduler of torch that steps "
+            f"without a measurement; got {type(made).__name__}."
+        )
+    return made
+
+
+class _Batches:
+    """Batches (inputs, targets) on the device, afresh and in a new order at each iteration."""
+
+    def __init__(
+        self,
+        source: Any,
+        name: str,
+        batch_size: int,
+        place: Mapping[str, Any],
+        generator: torch.Generator | None = None,
+    ) -> None:
+        import torch
+        from torch.utils.data import DataLoader
+
+        self._name, self._place, self._pair = name, place, None
+        if isinstance(source, DataLoader):
+            self._loader = source
+            return
+        if isinstance(source, data.Dataset):
+            source = source.torch()
+        if isinstance(source, (tuple, list)):
+            self._pair = _checked_pair(source, name, place)
+        elif not hasattr(source, "__getitem__") or not hasattr(source, "__len__"):
+            raise TypeError(
+                f"{name} must be a pair (inputs, targets), a Dataset with a length or a DataLoader,"
+                f" not {type(source).__name__}."
+            )
+        samples = len(source) if self._pair is None else len(self._pair[0])
+        if samples == 0:
+            raise ValueError(f"{name} holds no samples.")
+        self._order = _Order(samples, batch_size, generator)
+        if self._pair is None:
+            # A loader draws a seed for its workers; drawn from the global generator, it would
+            # make dropout differ between a Dataset and the same samples as tensors.
+            self._loader = DataLoader(
+                source, batch_sampler=self._order, collate_fn=_stacked, generator=torch.Generator()
+            )
+
+    def __len__(self) -> int:
+        return len(self._order) if self._pair is not None else len(self._loader)
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        if self._pair is not None:
+            inputs, targets = self._pair
+            for chosen in self._order.tensors(inputs.device):
+                yield inputs[chosen], targets[chosen]
+            return
+        batch = None
+        for batch in self._loader:
+            yield _placed(*_checked_batch(batch, self._name), self._name, self._place)
+        if batch is None:
+            raise ValueError(f"{self._name} gave no batch: its loader is empty or drops the last.")
+
+
+class _Order:
+    """The sample numbers of each batch, shuffled anew by a generator of their own if there is one.
+
+    A batch sampler for torch's ``DataLoader``; ``tensors`` gives the same numbers without a list.
+    """
+
+    def __init__(self, samples: int, batch_size: int, generator: torch.Generator | None) -> None:
+        self._samples, self._batch_size, self._generator = samples, int(batch_size), generator
+
+    def __len__(self) -> int:
+        return math.ceil(self._samples / self._batch_size)
+
+    def tensors(self, device: torch.device | str = "cpu") -> Sequence[torch.Tensor]:
+        import torch
+
+        if self._generator is None:
+            order = torch.arange(self._samples)
+        else:
+            order = torch.randperm(self._samples, generator=self._generator)
+        return order.to(device).split(self._batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for chosen in self.tensors():
+            yield chosen.tolist()
+
+
+def _stacked(samples: list[Any]) -> Any:
+    from torch.utils.data import default_collate
+
+    try:
+        return default_collate(samples)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"the samples do not stack into a batch ({_first_line(error)}): give them one shape and"
+            " numeric targets, or pass a DataLoader with its own collate_fn."
+        ) from error
+
+
+def _checked_pair(
+    pair: Sequence[Any], name: str, place: Mapping[str, Any]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Turn two arrays into tensors on the device, or say what is wrong with them."""
+    if len(pair) != 2:
+        raise TypeError(f"{name} must be a pair (inputs, targets), not {len(pair)} parts.")
+    inputs, targets = _as_tensor(pair[0], f"{name} inputs"), _as_tensor(pair[1], f"{name} targets")
+    if len(inputs) != len(targets):
+        raise ValueError(
+            f"{name} has {len(inputs)} inputs but {len(targets)} targets; give one target a sample."
+        )
+    for what, values in (("inputs", inputs), ("targets", targets)):
+        broken = ~values[:, None].isfinite().flatten(1).all(dim=1)
+        if broken.any():
+            raise ValueError(
+                f"{name} {what} hold NaN or infinite values in {int(broken.sum())} of "
+                f"{len(values)} samples;"
+                " remove or replace them."
+            )
+    return _placed(inputs, targets, name, place)
+
+
+def _as_tensor(values: Any, what: str) -> torch.Tensor:
+    import torch
+
+    if not isinstance(values, torch.Tensor):
+        if not (isinstance(values, (list, tuple)) or hasattr(values, "__array__")):
+            raise TypeError(f"{what} must be an array or a tensor, not {type(values).__name__}.")
+        try:
+            # torch shares memory only with contiguous arrays, and warns about read-only ones.
+            values = torch.from_numpy(np.require(np.asarray(values), requirements=["C", "W"]))
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"{what} must be an array of numbers of one shape ({_first_line(error)})."
+            ) from error
+    if values.ndim == 0:
+        raise ValueError(f"{what} must have samples along a first axis, not be a single number.")
+    return values.detach()
+
+
+def _checked_batch(batch: Any, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    import torch
+
+    is_pair = isinstance(batch, (tuple, list)) and len(batch) == 2
+    if not is_pair or not all(isinstance(part, torch.Tensor) for part in batch):
+        raise TypeError(f"each batch of {name} must be a pair (inputs, targets) of tensors.")
+    if batch[0].ndim == 0 or batch[1].ndim == 0 or len(batch[0]) != len(batch[1]):
+        raise ValueError(
+            f"a batch of {name} has inputs {tuple(batch[0].shape)} but targets "
+            f"{tuple(batch[1].shape)}: both need one entry a sample."
+        )
+    return batch[0], batch[1]
+
+
+def _placed(
+    inputs: torch.Tensor, targets: torch.Tensor, name: str, place: Mapping[str, Any]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Move a pair to the device and to the types that the model and the usual losses take."""
+    import torch
+
+    if inputs.dtype in (torch.uint8, torch.int8):
+        raise TypeError(
+            f"{name} inputs are {str(inputs.dtype).removeprefix('torch.')}; convert pixels to "
+            "floats in [0, 1] first."
+        )
+    device, dtype = place["device"], place["dtype"]
+    inputs = inputs.to(device, dtype if inputs.is_floating_point() else None)
+    if targets.is_floating_point():
+        return inputs, targets.to(device, dtype)
+    is_index = targets.dtype != torch.bool and not targets.is_complex()
+    return inputs, targets.to(device, torch.int64 if is_index else None)
+
+
+def _forward(
+    model: torch.nn.Module, loss: Callable[..., Any], inputs: torch.Tensor, targets: torch.Tensor
+) -> tuple[Any, torch.Tensor]:
+    """Return the outputs and the loss, and say in one sentence which of the two refused what."""
+    import torch
+
+    with _explained("the model does not take", inputs=inputs):
+        outputs = model(inputs)
+    with _explained("the loss does not take", outputs=outputs, targets=targets):
+        value = loss(outputs, targets)
+    if not isinstance(value, torch.Tensor) or value.numel() != 1:
+        found = f"shape {tuple(value.shape)}" if hasattr(value, "shape") else type(value).__name__
+        raise ValueError(f"the loss must be one number a batch, as a tensor; it is {found}.")
+    if torch.is_grad_enabled() and not value.requires_grad:
+        raise ValueError(
+            "the loss does not depend on the model's parameters: was it detached or turned into "
+            "a NumPy array on the way?"
+        )
+    return outputs, value
+
+
+@contextlib.contextmanager
+def _explained(refusal: str, **tensors: Any) -> Iterator[None]:
+    """Add the shapes and types to what torch says about arguments that do not fit."""
+    import torch
+
+    try:
+        yield
+    except (NotImplementedError, torch.OutOfMemoryError):
+        raise
+    except (RuntimeError, ValueError, IndexError, UserWarning) as error:
+        described = " and ".join(
+            f"{name} {tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+            if isinstance(tensor, torch.Tensor)
+            else f"{name} of type {type(tensor).__name__}"
+            for name, tensor in tensors.items()
+        )
+        raise ValueError(f"{refusal} {described}: {_first_line(error)}.") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")
+
+
+def _finite(value: torch.Tensor, inputs: torch.Tensor, where: str) -> float:
+    """Return the loss as a number, or stop before a step would spoil the parameters."""
+    number = value.item()
+    if not math.isfinite(number):
+        advice = "try a lower learning rate, ten times to begin with"
+        if not inputs.isfinite().all():
+            advice = "the inputs of this batch are not finite, so clean the data"
+        raise FloatingPointError(f"{where} is {number}: {advice}.")
+    return number
+
+
+def _measured(
+    model: torch.nn.Module, loss: Any, batches: _Batches, metrics: Any, epoch: int
+) -> dict[str, float]:
+    """Measure the model, already in evaluation mode, on every batch."""
+    import torch
+
+    means = _Means(metrics)
+    with torch.no_grad():
+        for batch, (inputs, targets) in enumerate(batches, start=1):
+            outputs, value = _forward(model, loss, inputs, targets)
+            where = f"validation loss after epoch {epoch}, batch {batch},"
+            means.add(_finite(value, inputs, where), outputs, targets)
+    return means.result()
+
+
+class _Means:
+    """Averages of the loss and the metrics over batches, weighted by their sizes."""
+
+    def __init__(self, metrics: Mapping[str, Callable[..., float]] | None) -> None:
+        self._metrics, self._sums, self._samples = metrics, {"loss": 0.0}, 0
+
+    def add(self, loss: float, outputs: Any, targets: torch.Tensor) -> None:
+        import torch
+
+        if self._metrics is None:
+            self._metrics = {"accuracy": accuracy} if _are_scores(outputs, targets) else {}
+        self._samples += len(targets)
+        self._sums["loss"] += len(targets) * loss
+        with torch.no_grad():
+            for name, metric in self._metrics.items():
+                value = _one_number(name, metric(outputs, targets))
+                self._sums[name] = self._sums.get(name, 0.0) + len(targets) * value
+
+    def result(self) -> dict[str, float]:
+        return {name: total / self._samples for name, total in self._sums.items()}
+
+
+def _are_scores(outputs: Any, targets: torch.Tensor) -> bool:
+    import torch
+
+    if not isinstance(outputs, torch.Tensor) or outputs.ndim < 2:
+        return False
+    return targets.dtype == torch.int64 and (len(outputs), *outputs.shape[2:]) == targets.shape
+
+
+def _one_number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"metric {name!r} must return one number, not {type(value).__name__}."
+        ) from error
+
+
+@contextlib.contextmanager
+def _modes(model: torch.nn.Module) -> Iterator[dict[torch.nn.Module, bool]]:
+    """Yield each module's mode for training; give all of them their own mode back at the end."""
+    before = {module: module.training for module in model.modules()}
+    if not model.training:
+        model.train()
+    try:
+        yield {module: module.training for module in model.modules()}
+    finally:
+        _set_modes(before)
+
+
+def _set_modes(modes: Mapping[torch.nn.Module, bool]) -> None:
+    for module, training in modes.items():
+        module.training = training
+
+
+@contextlib.contextmanager
+def _random_numbers(seed: int, device: torch.device) -> Iterator[None]:
+    """Let dropout draw from generators seeded here; the caller's come back as they were."""
+    import torch
+
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(range(torch.cuda.device_count()) if on_gpu else []):
+        torch.default_generator.manual_seed(int(seed))
+        if on_gpu:
+            torch.cuda.manual_seed_all(int(seed))
+        yield
+
+
+@contextlib.contextmanager
+def _broadcasting_refused() -> Iterator[None]:
+    """Outputs (N, 1) and targets (N,) broadcast to a table (N, N), of which torch only warns."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Using a target size")
+        yield
+
+
+@contextlib.contextmanager
+def _bar(epochs: int, batches: _Batches, progress: bool) -> Iterator[Any]:
+    """Yield a progress bar over all batches, a silent one in the built book or if not wanted."""
+    with warnings.catch_warnings():
+        # Importing it warns where a notebook lacks ipywidgets; the plain bar then does as well.
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
+    try:
+        total = epochs * len(batches)
+    except TypeError:  # a loader over a stream has no length
+        total = None
+    silent = not progress or _is_static()
+    with tqdm(total=total, unit="batch", disable=silent) as bar:
+        yield bar
+        bar.total = bar.n  # so that an early stop is not drawn as a failure
+        bar.refresh()
+
+
+def _is_static() -> bool:
+    return os.environ.get("CVLAB_STATIC") == "1"

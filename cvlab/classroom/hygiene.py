@@ -26,9 +26,9 @@ _MEASURED = re.compile(r"(?<![\w.])(?:\d+\.\d+|\d+(?:\.\d+)?\s?(?:%|per cent))(?
 
 # American spellings whose British reading is another word, or which are right in both.
 _BRITISH_TOO = {
-    "balk", "check", "checks", "checked", "curb", "disk", "draft", "gage", "inquire", "inquiry",
+    "balk", "check", "checks", "checked", "curb", "disk", "draft", "inquire", "inquiry",
     "license", "licensed", "meter", "meters", "practice", "program", "programs", "programmed",
-    "story", "stories", "tire", "tires", "ton", "tons", "vise", "analog", "catalog", "dialog",
+    "story", "stories", "tire", "tires", "ton", "tons", "analog", "catalog", "dialog",
     "dialogs", "grill", "mold", "plow", "siphon", "sulfur", "gray", "ize", "racket", "mask",
     "masks", "veranda", "artifact", "artifacts", "jail", "ax", "axes", "czar", "pajamas", "skeptic",
 }  # fmt: skip
