@@ -225,9 +225,9 @@ def fit(
             bar.set_postfix_str(str(history).partition(": ")[2])
             if patience is not None and history.best_epoch == epoch:
                 best = copy.deepcopy(model.state_dict())
-            waited = 0 if patience is None else epoch - history.best_epoch
+            waited = epoch - (history.best_epoch or epoch)
             stops = [callback(State(epoch, model, optimiser, history)) for callback in callbacks]
-            if any(stops) or (patience is not None and waited >= patience):
+            if any(stops) or waited >= (patience or math.inf):
                 break
     if best is not None:
         model.load_state_dict(best)

@@ -42,7 +42,7 @@ def page(folder: Path, name: str, widget: ipywidgets.Widget) -> tuple[Path, int]
     )
     file = folder / f"{name}.html"
     file.write_text(
-        f"<!doctype html><meta charset='utf-8'><title>{name}</title>{scripts}"
+        f"<!doctype html><meta charset='utf-8'><title>{name}</title>{scripts}<body>"
         f"<script type='application/vnd.jupyter.widget-state+json'>{state}</script>"
         f"<script type='application/vnd.jupyter.widget-view+json'>{view}</script>",
         encoding="utf-8",
