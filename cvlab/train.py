@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cvlab
-from cvlab import data
 
 if TYPE_CHECKING:
     import torch
@@ -327,7 +326,7 @@ class _Batches:
         if isinstance(source, DataLoader):
             self._loader = source
             return
-        if isinstance(source, data.Dataset):
+        if callable(getattr(source, "torch", None)):  # a set of cvlab.data, not yet a torch one
             source = source.torch()
         if isinstance(source, (tuple, list)):
             self._pair = _checked_pair(source, name, place)

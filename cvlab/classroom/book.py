@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -228,10 +229,11 @@ def _jupyter_book(*, everything: bool) -> None:
     command += ["--path-output", str(ROOT), "--warningiserror", "--keep-going", "--quiet"]
     command += ["--all"] if everything else []
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    printed = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
     log = BUILD / "sphinx.log"
-    log.write_text(done.stdout + done.stderr, encoding="utf-8")
+    log.write_text(printed, encoding="utf-8")
     if done.returncode:
-        lines = (done.stdout + done.stderr).splitlines()
+        lines = printed.splitlines()
         telling = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-15:]
         raise BuildError(
             "Jupyter Book reports:\n  " + "\n  ".join(telling[:20]) + f"\nThe whole log: {log}"

@@ -85,7 +85,9 @@ def digest(path: Path) -> str:
         modules = module_files("\n".join(code))
     except SyntaxError as error:
         raise ExecutionError(f"{_name(path)}: a code cell is not Python ({error.msg}).") from error
-    for file in [*modules, ROOT / "requirements.lock"]:
+    # Tables that lie beside the modules of a package are read by them.
+    tables = {table for file in modules for table in file.parent.glob("*.csv")}
+    for file in [*modules, *sorted(tables), ROOT / "requirements.lock"]:
         content.update(file.read_bytes())
     return content.hexdigest()
 
