@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -116,6 +116,10 @@ def accuracy(outputs: torch.Tensor, targets: torch.Tensor) -> float:
             f"accuracy takes scores (N, C, ...) and class indices (N, ...), not shapes "
             f"{tuple(outputs.shape)} and {tuple(targets.shape)}."
         )
+    return _share_right(outputs, targets)
+
+
+def _share_right(outputs: torch.Tensor, targets: torch.Tensor) -> float:
     return (outputs.argmax(dim=1) == targets).float().mean().item()
 
 
@@ -412,6 +416,8 @@ def _checked_pair(
             f"{name} has {len(inputs)} inputs but {len(targets)} targets; give one target a sample."
         )
     for what, values in (("inputs", inputs), ("targets", targets)):
+        if values.sum().isfinite():  # one quick pass; only a suspect sum is looked into
+            continue
         broken = ~values[:, None].isfinite().flatten(1).all(dim=1)
         if broken.any():
             raise ValueError(
@@ -479,10 +485,15 @@ def _forward(
     """Return the outputs and the loss, and say in one sentence which of the two refused what."""
     import torch
 
-    with _explained("the model does not take", inputs=inputs):
+    refusals = (RuntimeError, ValueError, IndexError, UserWarning)
+    try:
         outputs = model(inputs)
-    with _explained("the loss does not take", outputs=outputs, targets=targets):
+    except refusals as error:
+        _refuse("the model does not take", error, inputs=inputs)
+    try:
         value = loss(outputs, targets)
+    except refusals as error:
+        _refuse("the loss does not take", error, outputs=outputs, targets=targets)
     if not isinstance(value, torch.Tensor) or value.numel() != 1:
         found = f"shape {tuple(value.shape)}" if hasattr(value, "shape") else type(value).__name__
         raise ValueError(f"the loss must be one number a batch, as a tensor; it is {found}.")
@@ -494,23 +505,19 @@ def _forward(
     return outputs, value
 
 
-@contextlib.contextmanager
-def _explained(refusal: str, **tensors: Any) -> Iterator[None]:
+def _refuse(refusal: str, error: Exception, **tensors: Any) -> NoReturn:
     """Add the shapes and types to what torch says about arguments that do not fit."""
     import torch
 
-    try:
-        yield
-    except (NotImplementedError, torch.OutOfMemoryError):
-        raise
-    except (RuntimeError, ValueError, IndexError, UserWarning) as error:
-        described = " and ".join(
-            f"{name} {tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
-            if isinstance(tensor, torch.Tensor)
-            else f"{name} of type {type(tensor).__name__}"
-            for name, tensor in tensors.items()
-        )
-        raise ValueError(f"{refusal} {described}: {_first_line(error)}.") from error
+    if isinstance(error, (NotImplementedError, torch.OutOfMemoryError)):
+        raise error  # an exercise not yet written, and a fault of no argument
+    described = " and ".join(
+        f"{name} {tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+        if isinstance(tensor, torch.Tensor)
+        else f"{name} of type {type(tensor).__name__}"
+        for name, tensor in tensors.items()
+    )
+    raise ValueError(f"{refusal} {described}: {_first_line(error)}.") from error
 
 
 def _first_line(error: BaseException) -> str:
@@ -553,7 +560,7 @@ class _Means:
         import torch
 
         if self._metrics is None:
-            self._metrics = {"accuracy": accuracy} if _are_scores(outputs, targets) else {}
+            self._metrics = {"accuracy": _share_right} if _are_scores(outputs, targets) else {}
         self._samples += len(targets)
         self._sums["loss"] += len(targets) * loss
         with torch.no_grad():

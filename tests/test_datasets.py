@@ -368,7 +368,7 @@ def make_coco(patch: pytest.MonkeyPatch, url: str, kind: str) -> Family:
         "val2017.zip": zipped(files),
         "annotations_trainval2017.zip": zipped(annotations),
     }
-    patch.setattr(full, "COCO_SERVER", url.rstrip("/"))
+    patch.setattr(full, "COCO_SERVER", url)
 
     def check(dataset: data.Dataset) -> None:
         assert len(dataset) == 2
@@ -606,6 +606,25 @@ def test_damaged_archive_is_removed_unread(name, damage, monkeypatch, server, tm
         archive.write_bytes(whole)
     family.check(load(name, tmp_path))
     assert archive.read_bytes() == whole
+
+
+def test_no_altered_byte_of_a_zip_file_gets_through(tmp_path):
+    """Without a checksum too, what is unpacked is exact, or the archive refused and removed."""
+    contents = {"a/1.png": noise_image((40,)).tobytes(), "a/2.txt": b"label " * 20}
+    whole = zipped(contents)
+    refused = 0
+    for i in range(len(whole)):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        archive = data_files.File(folder / "a.zip", into=folder)
+        archive.path.write_bytes(whole[:i] + bytes([whole[i] ^ 0xFF]) + whole[i + 1 :])
+        if data_files._unpack(archive):
+            read = {path.name: path.read_bytes() for path in folder.glob("a/*")}
+            assert read.items() <= {Path(n).name: c for n, c in contents.items()}.items()
+        else:
+            refused += 1
+            assert list(folder.iterdir()) == []
+    assert refused > len(whole) / 2
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -930,7 +949,7 @@ def test_unknown_year():
 
 
 def test_every_substitute_exists():
-    cards = full.CARDS.values()
+    cards = data_files.CARDS.values()
     assert {card.name for card in cards} == {*FAMILIES, "imagenet", "kitti_stereo", "kitti_flow"}
     for card in cards:
         module, _, call = card.substitute.partition(".")

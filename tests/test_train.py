@@ -26,6 +26,15 @@ def on_the_cpu(monkeypatch):
     monkeypatch.delenv("CVLAB_STATIC", raising=False)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Steps this small only wait for a second thread, above all where tests run side by side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def samples() -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(3)

@@ -48,12 +48,29 @@ function mendWidgets(root) {
 
 // A wide block that scrolls must be reachable by keyboard.
 function mendScrolling() {
-  document.querySelectorAll("pre, .math, .pst-scrollable-table-container").forEach((block) => {
+  const blocks = "pre, .math, mjx-container[display], .pst-scrollable-table-container";
+  document.querySelectorAll(blocks).forEach((block) => {
     if (block.scrollWidth > block.clientWidth) block.setAttribute("tabindex", "0");
   });
 }
 
+// The theme's buttons: their names must contain the text that they show.
+function mendTheme() {
+  document.querySelectorAll(".search-button-field").forEach((button) => {
+    button.setAttribute("aria-label", button.textContent.replace(/\s+/g, " ").trim());
+  });
+  document.querySelectorAll(".theme-switch-button").forEach((button) => {
+    button.querySelectorAll("[title]").forEach((icon) => icon.removeAttribute("title"));
+    button.setAttribute("aria-label", `Colour mode ${button.textContent.trim()}`.trim());
+  });
+  document.querySelectorAll(".bd-sidebar details > summary").forEach((summary) => {
+    const link = summary.parentElement.parentElement.querySelector("a");
+    if (link) summary.setAttribute("aria-label", `Pages below ${link.textContent.trim()}`);
+  });
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  mendTheme();
   mendScrolling();
   mendWidgets(document);
   // Widgets arrive after the page; once they are there nothing else is added.
@@ -61,4 +78,10 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll(".cell_output").forEach(
     (cell) => watcher.observe(cell, { childList: true, subtree: true }));
 });
-window.addEventListener("load", mendScrolling);
+
+window.addEventListener("load", () => {
+  mendTheme(); // once more: the icons have become pictures with titles
+  mendScrolling();
+  const typeset = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;
+  if (typeset) typeset.then(mendScrolling); // only now have formulas their width
+});

@@ -46,6 +46,7 @@ def mend_page(app: Any, pagename: str, _template: str, context: dict, _doctree: 
     base = pathto("_static", resource=True) + f"/{VENDOR}/" if _has_vendor(app) else ""
     app.add_js_file(None, body=f"window.cvlabVendor = {json.dumps(base)};", priority=1)
     app.add_js_file("cvlab.js", priority=2)
+    context["body"] = mend_body(context.get("body") or "")
     if pagename == "index":
         # The front page is no chapter to open in Colab; its buttons would lead to no file.
         context["header_buttons"] = [
@@ -53,6 +54,16 @@ def mend_page(app: Any, pagename: str, _template: str, context: dict, _doctree: 
             for button in context.get("header_buttons", [])
             if button.get("label") not in ("launch-buttons", "download-buttons")
         ]
+
+
+def mend_body(body: str) -> str:
+    """Mend what docutils, MyST-NB and the bibliography write against the rules of WAI-ARIA."""
+    # A deprecated role, in a list whose direct children are not all items.
+    body = body.replace(' role="doc-biblioentry"', "").replace(
+        '<div role="list" class="citation-list">', '<div class="citation-list">'
+    )
+    # The label hides the text that a reader sees: "Show code cell source".
+    return body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
 
 
 def setup(app: Any) -> dict[str, Any]:

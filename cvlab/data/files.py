@@ -1,13 +1,15 @@
-"""Files of the full sets: downloaded, verified, unpacked, recorded, and refused if damaged."""
+"""Files of the full sets: downloaded, verified, unpacked, recorded, read, refused if damaged."""
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import gzip
 import http.client
 import json
 import os
+import pickle
 import shutil
 import socket
 import tarfile
@@ -16,16 +18,27 @@ import time
 import urllib.error
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from cvlab.data.dataset import Card
+import numpy as np
+
+from cvlab.data.dataset import Card, Dataset, unit_image
+
+with open(Path(__file__).with_name("full_sets.csv"), encoding="utf-8", newline="") as _table:
+    _rows = [{**row, "megabytes": int(row["megabytes"])} for row in csv.DictReader(_table)]
+CARDS = {row["name"]: Card(**row) for row in _rows}
 
 TIMEOUT = 10.0  # seconds without an answer before a server counts as unreachable
 
-# What a damaged archive raises when it is unpacked.
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
+# What a damaged archive raises when it is unpacked; RuntimeError is also torchvision's word for a
+# checksum that does not agree.
+DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile),
+    *(zlib.error, EOFError, RuntimeError),
+)
 
 
 class DatasetUnavailable(RuntimeError):
@@ -70,6 +83,28 @@ class File:
         return self.path.with_name(f".{self.path.name}.unpacked.json")
 
 
+def data_folder(card: Card, split: str, root: str | os.PathLike[str] | None) -> Path:
+    """Check the arguments that every full set takes, and return the folder of all data."""
+    if split not in card.splits.split():
+        allowed = card.splits.replace(" ", " or ")
+        raise ValueError(f"{card.name} has no split {split!r}; choose {allowed}.")
+    if root is None:
+        cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+        root = os.environ.get("CVLAB_DATA") or Path(cache) / "cvlab"
+    if not isinstance(root, (str, os.PathLike)):
+        raise TypeError(f"root must be the path of a folder, not {type(root).__name__}.")
+    return Path(root).expanduser().absolute()
+
+
+def plain_zips(folder: Path, contents: dict[str, Path], server: str = "") -> list[File]:
+    """List archives without a checksum, by name or address, with what shows each is unpacked."""
+    files = []
+    for name, shown in contents.items():
+        urls = [server + name] if server else []
+        files.append(File(folder / Path(name).name, None, urls, folder, {shown: None}))
+    return files
+
+
 def obtain(card: Card, files: Sequence[File]) -> dict[str, tuple[int, int]]:
     """Have every file verified and unpacked, downloading what is missing.
 
@@ -97,24 +132,6 @@ def obtain(card: Card, files: Sequence[File]) -> dict[str, tuple[int, int]]:
     }
 
 
-def check_file(card: Card, path: Path, recorded: tuple[int, int] | None = None) -> None:
-    """Refuse and remove an unpacked file that was truncated or altered since.
-
-    ``recorded`` is its size and CRC-32; without them it is only tried for decoding. A damaged or
-    missing file raises ``DatasetUnavailable``.
-    """
-    with explained(card, f"call data.{card.name}() again or place the file by hand"):
-        if not path.is_file():
-            raise Refused(f"{path} is missing")
-        if recorded is None:
-            good = _is_decodable(path)
-        else:
-            good = path.stat().st_size == recorded[0] and _crc32(path) == recorded[1]
-        if not good:
-            remove(path)
-            raise Refused(f"{path} was truncated or altered and was removed")
-
-
 def by_hand(card: Card, names: Sequence[str], folder: Path) -> str:
     """Say which files to place where."""
     return f"place {' and '.join(names)} (from {card.source}) in {folder} by hand"
@@ -125,7 +142,7 @@ def explained(card: Card, advice: str) -> Iterator[None]:
     """Turn any failure to get or read the files of a set into ``DatasetUnavailable``."""
     try:
         yield
-    except (Refused, OSError, *DAMAGED) as error:
+    except (Refused, OSError) as error:
         reason = " ".join(_explain(error).split()).rstrip(".")
         raise DatasetUnavailable(
             f"{card.title} is unavailable because {reason}: {advice}, "
@@ -148,6 +165,71 @@ def staging(folder: Path) -> Iterator[Path]:
         yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def unpack_imagenet(folder: Path, part: str) -> None:
+    """Have torchvision verify and unpack one archive, unless that was done before."""
+    from torchvision.datasets import imagenet as reader
+
+    archive = folder / reader.ARCHIVE_META[part][0]
+    if part == "devkit":
+        with contextlib.suppress(RuntimeError, EOFError, pickle.UnpicklingError):
+            reader.load_meta_file(str(folder))
+            return
+        # Not there, or written in part by a process that was killed.
+        (folder / reader.META_FILE).unlink(missing_ok=True)
+    elif (folder / part).is_dir():
+        return
+    if not archive.is_file():
+        raise Refused(f"{archive.name} is missing")
+    try:
+        if part == "devkit":
+            reader.parse_devkit_archive(str(folder))
+            return
+        unpack = reader.parse_train_archive if part == "train" else reader.parse_val_archive
+        with staging(folder) as aside:
+            unpack(str(folder), folder=str(aside / part))
+            (aside / part).rename(folder / part)
+    except DAMAGED as error:
+        remove(archive)
+        raise Refused(f"{archive.name} did not match its checksum and was removed") from error
+
+
+@dataclass(frozen=True)
+class _FromFiles:
+    """Reads item i of a torchvision set, after a look at each file that it is about to decode."""
+
+    card: Card
+    source: Any
+    paths: Sequence[tuple[str, ...]]
+    target: Callable[..., Any]
+    recorded: dict[str, tuple[int, int]]
+
+    def __call__(self, i: int) -> tuple[np.ndarray, Any]:
+        for path in self.paths[i]:
+            check_file(self.card, Path(path), self.recorded.get(os.path.normpath(path)))
+        picture, *target = self.source[i]
+        return unit_image(picture), self.target(*target)
+
+
+def from_files(
+    card: Card,
+    class_names: Sequence[str],
+    source: Any,
+    paths: Sequence[tuple[str, ...]],
+    target: Callable[..., Any],
+    recorded: dict[str, tuple[int, int]],
+    labels: Sequence[int] | None = None,
+) -> Dataset:
+    """Make a set of images in files.
+
+    Item i of ``source`` is a picture and what ``target`` converts to its target; it is decoded from
+    ``paths[i]``. ``recorded`` is what ``obtain`` returned.
+    """
+    reader = _FromFiles(card, source, paths, target, recorded)
+    # torchvision lists some sets in the order of the directory, which is anybody's guess.
+    order = sorted(range(len(paths)), key=paths.__getitem__)
+    return Dataset(card, class_names, reader, order, labels)
 
 
 def remove(path: Path) -> None:
@@ -205,11 +287,10 @@ def _announce(card: Card, folder: Path) -> None:
     """Say what is about to be downloaded, after a look at the room for it."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
-    size = _size(card.megabytes)
-    if free < card.megabytes * 1e6:
-        raise Refused(
-            f"the download takes {size} and only {_size(free / 1e6)} are free in {folder}"
-        )
+    needed, left = card.megabytes, free / 1e6
+    size, room = (f"{m / 1000:.1f} GB" if m >= 1000 else f"{m:.0f} MB" for m in (needed, left))
+    if left < needed:
+        raise Refused(f"the download takes {size} and only {room} are free in {existing}")
     print(f"{card.title}: downloading {size} from {card.source} to {folder}.", flush=True)
 
 
@@ -266,7 +347,10 @@ def _unpack(file: File) -> bool:
         contents.mkdir()
         try:
             extract_archive(str(file.path), str(contents))
-        except DAMAGED:
+        except (*DAMAGED, OSError) as error:
+            # A damaged zip file may send its reader to a place before the file's beginning.
+            if not isinstance(error, DAMAGED) and error.errno != errno.EINVAL:
+                raise
             remove(file.path)
             return False
         paths = {p.relative_to(contents).as_posix(): p for p in contents.rglob("*") if p.is_file()}
@@ -295,6 +379,24 @@ def _crc32(path: Path) -> int:
         while chunk := handle.read(1 << 20):
             value = zlib.crc32(chunk, value)
     return value
+
+
+def check_file(card: Card, path: Path, recorded: tuple[int, int] | None = None) -> None:
+    """Refuse and remove an unpacked file that was truncated or altered since.
+
+    ``recorded`` is its size and CRC-32; without them it is only tried for decoding. A damaged or
+    missing file raises ``DatasetUnavailable``.
+    """
+    with explained(card, f"call data.{card.name}() again or place the file by hand"):
+        if not path.is_file():
+            raise Refused(f"{path} is missing")
+        if recorded is None:
+            good = _is_decodable(path)
+        else:
+            good = path.stat().st_size == recorded[0] and _crc32(path) == recorded[1]
+        if not good:
+            remove(path)
+            raise Refused(f"{path} was truncated or altered and was removed")
 
 
 def _is_decodable(path: Path) -> bool:

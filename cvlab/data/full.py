@@ -9,12 +9,9 @@ in the order of the files' names.
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import json
 import os
-import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,81 +20,18 @@ from typing import Any
 import numpy as np
 
 from cvlab.data import files
-from cvlab.data.dataset import Card, Dataset, from_arrays, unit_image
-from cvlab.data.files import File, obtain
+from cvlab.data.dataset import Dataset, from_arrays, unit_image
+from cvlab.data.files import CARDS, File, data_folder, obtain
 
 Root = str | os.PathLike[str] | None
 
-VOC_CLASSES = tuple(
-    "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike "
-    "person pottedplant sheep sofa train tvmonitor".split()
+VOC_CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
+    *("train", "tvmonitor"),
 )
-KITTI_CLASSES = tuple("Car Van Truck Pedestrian Person_sitting Cyclist Tram Misc".split())
+KITTI_CLASSES = ("Car", "Van", "Truck", "Pedestrian", "Person_sitting", "Cyclist", "Tram", "Misc")
 COCO_SERVER = "http://images.cocodataset.org/"
-
-
-with open(Path(__file__).with_name("full_sets.csv"), encoding="utf-8", newline="") as table:
-    rows = [{**row, "megabytes": int(row["megabytes"])} for row in csv.DictReader(table)]
-CARDS = {row["name"]: Card(**row) for row in rows}
-
-
-# --- What all of them share ----------------------------------------------------------------------
-
-
-def _folder(card: Card, split: str, root: Root) -> Path:
-    """The folder of all data, after a look at the arguments."""
-    if split not in card.splits.split():
-        allowed = card.splits.replace(" ", " or ")
-        raise ValueError(f"{card.name} has no split {split!r}; choose {allowed}.")
-    if root is None:
-        cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-        root = os.environ.get("CVLAB_DATA") or Path(cache) / "cvlab"
-    if not isinstance(root, (str, os.PathLike)):
-        raise TypeError(f"root must be the path of a folder, not {type(root).__name__}.")
-    return Path(root).expanduser().absolute()
-
-
-@dataclass(frozen=True)
-class _FromFiles:
-    """Reads item i of a torchvision set, after a look at each file that it is about to decode."""
-
-    card: Card
-    source: Any
-    paths: Sequence[tuple[str, ...]]
-    target: Callable[..., Any]
-    recorded: dict[str, tuple[int, int]]
-
-    def __call__(self, i: int) -> tuple[np.ndarray, Any]:
-        for path in self.paths[i]:
-            files.check_file(self.card, Path(path), self.recorded.get(os.path.normpath(path)))
-        picture, *target = self.source[i]
-        return unit_image(picture), self.target(*target)
-
-
-def _from_files(
-    card: Card,
-    class_names: Sequence[str],
-    source: Any,
-    paths: Sequence[tuple[str, ...]],
-    target: Callable[..., Any],
-    recorded: dict[str, tuple[int, int]],
-    labels: Sequence[int] | None = None,
-) -> Dataset:
-    """A set of the files ``paths``; ``target`` converts what torchvision gives beside the image."""
-    reader = _FromFiles(card, source, paths, target, recorded)
-    # torchvision lists some sets in the order of the directory, which is anybody's guess.
-    order = sorted(range(len(paths)), key=paths.__getitem__)
-    return Dataset(card, class_names, reader, order, labels)
-
-
-def _archives(folder: Path, contents: dict[str, Path], server: str = "") -> list[File]:
-    """Archives without a checksum, by name or address, each with what shows that it is unpacked."""
-    return [
-        File(
-            folder / Path(name).name, None, [server + name] if server else (), folder, {shown: None}
-        )
-        for name, shown in contents.items()
-    ]
 
 
 def _objects(
@@ -156,7 +90,7 @@ def _mnist_family(name: str, torchvision_name: str, split: str, root: Root) -> D
     from torchvision import datasets
 
     card = CARDS[name]
-    root = _folder(card, split, root)
+    root = data_folder(card, split, root)
     family = getattr(datasets, torchvision_name)
     raw = root / torchvision_name / "raw"
     archives = []
@@ -200,7 +134,7 @@ def _cifar_family(name: str, torchvision_name: str, split: str, root: Root) -> D
     from torchvision import datasets
 
     card = CARDS[name]
-    root = _folder(card, split, root)
+    root = data_folder(card, split, root)
     family = getattr(datasets, torchvision_name)
     meta = (family.meta["filename"], family.meta["md5"])
     # The batches are pickles, which run code when read: each has its own checksum.
@@ -226,7 +160,7 @@ def omniglot(split: str = "train", root: Root = None) -> Dataset:
     from torchvision.datasets import Omniglot
 
     card = CARDS["omniglot"]
-    root = _folder(card, split, root)
+    root = data_folder(card, split, root)
     name = "images_background" if split == "train" else "images_evaluation"
     folder = root / Omniglot.folder
     urls = [f"{Omniglot.download_url_prefix}/{name}.zip"]
@@ -238,7 +172,7 @@ def omniglot(split: str = "train", root: Root = None) -> Dataset:
     drawings = source._flat_character_images
     paths = [(str(folder / name / source._characters[k] / file),) for file, k in drawings]
     labels = [table[k] for _, k in drawings]
-    return _from_files(card, names, source, paths, table.__getitem__, recorded, labels)
+    return files.from_files(card, names, source, paths, table.__getitem__, recorded, labels)
 
 
 def lfw(split: str = "train", root: Root = None) -> Dataset:
@@ -255,7 +189,7 @@ def lfw(split: str = "train", root: Root = None) -> Dataset:
     from torchvision.datasets import LFWPeople
 
     card = CARDS["lfw"]
-    root = _folder(card, split, root)
+    root = data_folder(card, split, root)
     folder = root / LFWPeople.base_folder
     _, archive, md5 = LFWPeople.file_dict["funneled"]
     lists = (f"people{LFWPeople.annot_file[split]}.txt", LFWPeople.names)
@@ -264,7 +198,7 @@ def lfw(split: str = "train", root: Root = None) -> Dataset:
     recorded = obtain(card, wanted)
     source = LFWPeople(str(root), split=split, image_set="funneled")
     paths = [(path,) for path in source.data]
-    return _from_files(card, source.class_to_idx, source, paths, int, recorded, source.targets)
+    return files.from_files(card, source.class_to_idx, source, paths, int, recorded, source.targets)
 
 
 def imagenet(split: str = "val", root: Root = None) -> Dataset:
@@ -283,44 +217,16 @@ def imagenet(split: str = "val", root: Root = None) -> Dataset:
     from torchvision.datasets.imagenet import ARCHIVE_META
 
     card = CARDS["imagenet"]
-    folder = _folder(card, split, root) / "imagenet"
+    folder = data_folder(card, split, root) / "imagenet"
     parts = ("devkit", split)
     archives = [ARCHIVE_META[part][0] for part in parts]
     with files.explained(card, files.by_hand(card, archives, folder)):
         for part in parts:
-            _unpack_imagenet(folder, part)
+            files.unpack_imagenet(folder, part)
         source = ImageNet(str(folder), split)
     names = [", ".join(words) for words in source.classes]
     paths = [(path,) for path, _ in source.imgs]
-    return _from_files(card, names, source, paths, int, {}, source.targets)
-
-
-def _unpack_imagenet(folder: Path, part: str) -> None:
-    """Have torchvision verify and unpack one archive, unless that was done before."""
-    from torchvision.datasets import imagenet as reader
-
-    archive = folder / reader.ARCHIVE_META[part][0]
-    if part == "devkit":
-        with contextlib.suppress(RuntimeError, EOFError, pickle.UnpicklingError):
-            reader.load_meta_file(str(folder))
-            return
-        # Not there, or written in part by a process that was killed.
-        (folder / reader.META_FILE).unlink(missing_ok=True)
-    elif (folder / part).is_dir():
-        return
-    if not archive.is_file():
-        raise files.Refused(f"{archive.name} is missing")
-    try:
-        if part == "devkit":
-            reader.parse_devkit_archive(str(folder))
-            return
-        unpack = reader.parse_train_archive if part == "train" else reader.parse_val_archive
-        with files.staging(folder) as aside:
-            unpack(str(folder), folder=str(aside / part))
-            (aside / part).rename(folder / part)
-    except (RuntimeError, *files.DAMAGED) as error:
-        files.remove(archive)
-        raise files.Refused(f"{archive.name} did not match its checksum and was removed") from error
+    return files.from_files(card, names, source, paths, int, {}, source.targets)
 
 
 def celeba(split: str = "train", root: Root = None) -> Dataset:
@@ -339,7 +245,7 @@ def celeba(split: str = "train", root: Root = None) -> Dataset:
     from torchvision.datasets import CelebA
 
     card = CARDS["celeba"]
-    root = _folder(card, split, root)
+    root = data_folder(card, split, root)
     folder = root / CelebA.base_folder
     images = folder / "img_align_celeba"
     wanted = []
@@ -351,7 +257,7 @@ def celeba(split: str = "train", root: Root = None) -> Dataset:
     paths = [(str(images / name),) for name in source.filename]
     # The header ends in a blank, which torchvision takes for one more name.
     names = [name for name in source.attr_names if name]
-    return _from_files(card, names, source, paths, _celeba_target, recorded)
+    return files.from_files(card, names, source, paths, _celeba_target, recorded)
 
 
 def _celeba_target(parts: tuple[Any, Any, Any]) -> dict[str, Any]:
@@ -405,7 +311,7 @@ def _voc_family(name: str, torchvision_name: str, split: str, root: Root, year: 
     if year == "2007":
         card = replace(card, splits=f"{card.splits} test", megabytes=460)
     card = replace(card, title=f"{card.title} {year}")
-    root = _folder(card, split, root)
+    root = data_folder(card, split, root)
     meta = DATASET_YEAR_DICT["2007-test" if (year, split) == ("2007", "test") else year]
     listed = root / meta["base_dir"] / "ImageSets" / "Main" / f"{split}.txt"
     archive = File(root / meta["filename"], meta["md5"], [meta["url"]], root, {listed: None})
@@ -415,7 +321,7 @@ def _voc_family(name: str, torchvision_name: str, split: str, root: Root, year: 
     detection = name == "voc_detection"
     class_names = VOC_CLASSES if detection else ("background", *VOC_CLASSES)
     target = _voc_objects if detection else _mask
-    return _from_files(card, class_names, source, paths, target, recorded)
+    return files.from_files(card, class_names, source, paths, target, recorded)
 
 
 def _voc_objects(tree: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -460,10 +366,10 @@ def coco_captions(split: str = "val", root: Root = None) -> Dataset:
 
 def _coco_family(name: str, kind: str, split: str, root: Root) -> Dataset:
     card = CARDS[name] if split == "train" else replace(CARDS[name], megabytes=1070)
-    folder = _folder(card, split, root) / "coco"
+    folder = data_folder(card, split, root) / "coco"
     images, listed = folder / f"{split}2017", folder / "annotations" / f"{kind}_{split}2017.json"
     contents = {f"zips/{split}2017.zip": images, "annotations/annotations_trainval2017.zip": listed}
-    recorded = obtain(card, _archives(folder, contents, COCO_SERVER))
+    recorded = obtain(card, files.plain_zips(folder, contents, COCO_SERVER))
     files.check_file(card, listed, recorded.get(str(listed)))
     content = json.loads(listed.read_text(encoding="utf-8"))
     annotations: dict[int, list[dict[str, Any]]] = {entry["id"]: [] for entry in content["images"]}
@@ -474,7 +380,7 @@ def _coco_family(name: str, kind: str, split: str, root: Root) -> Dataset:
     categories = sorted(content.get("categories", ()), key=lambda category: category["id"])
     table = {category["id"]: k for k, category in enumerate(categories)}
     target = partial(_coco_objects, table=table) if kind == "instances" else _coco_texts
-    return _from_files(card, [c["name"] for c in categories], source, paths, target, recorded)
+    return files.from_files(card, [c["name"] for c in categories], source, paths, target, recorded)
 
 
 @dataclass(frozen=True)
@@ -520,9 +426,9 @@ def cityscapes(split: str = "train", root: Root = None) -> Dataset:
     from torchvision.datasets import Cityscapes
 
     card = CARDS["cityscapes"]
-    folder = _folder(card, split, root) / "cityscapes"
+    folder = data_folder(card, split, root) / "cityscapes"
     contents = {f"{k}_trainvaltest.zip": folder / k / split for k in ("leftImg8bit", "gtFine")}
-    recorded = obtain(card, _archives(folder, contents))
+    recorded = obtain(card, files.plain_zips(folder, contents))
     source = Cityscapes(str(folder), split=split, mode="fine", target_type="semantic")
     # The files number 34 classes, the benchmark scores 19 of them.
     scored = [entry for entry in Cityscapes.classes if not entry.ignore_in_eval]
@@ -530,7 +436,7 @@ def cityscapes(split: str = "train", root: Root = None) -> Dataset:
     table[[entry.id for entry in scored]] = [entry.train_id for entry in scored]
     paths = [(image, masks[0]) for image, masks in zip(source.images, source.targets, strict=True)]
     names = [entry.name for entry in scored]
-    return _from_files(card, names, source, paths, partial(_mask, table=table), recorded)
+    return files.from_files(card, names, source, paths, partial(_mask, table=table), recorded)
 
 
 def kitti(split: str = "train", root: Root = None) -> Dataset:
@@ -549,14 +455,14 @@ def kitti(split: str = "train", root: Root = None) -> Dataset:
     from torchvision.datasets import Kitti
 
     card = CARDS["kitti"]
-    root = _folder(card, split, root)
+    root = data_folder(card, split, root)
     raw = root / "Kitti" / "raw"
     kinds = (Kitti.image_dir_name, Kitti.labels_dir_name)
     contents = {n: raw / "training" / k for n, k in zip(Kitti.resources, kinds, strict=True)}
-    recorded = obtain(card, _archives(raw, contents, Kitti.data_url))
+    recorded = obtain(card, files.plain_zips(raw, contents, Kitti.data_url))
     source = Kitti(str(root), train=True)
     paths = list(zip(source.images, source.targets, strict=True))
-    return _from_files(card, KITTI_CLASSES, source, paths, _kitti_objects, recorded)
+    return files.from_files(card, KITTI_CLASSES, source, paths, _kitti_objects, recorded)
 
 
 def _kitti_objects(found: list[dict[str, Any]]) -> dict[str, np.ndarray]:
@@ -605,7 +511,7 @@ def _kitti_pairs(name: str, torchvision_name: str, below: str, split: str, root:
     from torchvision import datasets
 
     card = CARDS[name]
-    root = _folder(card, split, root)
+    root = data_folder(card, split, root)
     place = f"unpack the whole archive data_scene_flow.zip (from {card.source}) into {root / below}"
     with files.explained(card, f"{place} by hand"):
         try:
@@ -620,7 +526,7 @@ def _kitti_pairs(name: str, torchvision_name: str, below: str, split: str, root:
             raise files.Refused(f"{len(pairs)} frame pairs have {len(maps)} {kind} maps")
     paths = [(*pair, *truth) for pair, truth in zip(pairs, maps, strict=True)]
     target = _stereo_target if stereo else _flow_target
-    return _from_files(card, (), source, paths, target, {})
+    return files.from_files(card, (), source, paths, target, {})
 
 
 def _stereo_target(right: Any, disparity: np.ndarray, _: None) -> dict[str, np.ndarray]:

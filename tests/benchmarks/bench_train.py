@@ -1,4 +1,4 @@
-"""Time of an epoch: cvlab.train.fit against the same loop written in bare torch.
+"""Time of training: cvlab.train.fit against the same loop written in bare torch.
 
 Run ``python tests/benchmarks/bench_train.py [--repeats 15] [--bar]``. Both train the same network
 on the same tensors in the same order and end with the same parameters, which is asserted. They
@@ -22,6 +22,7 @@ from cvlab.train import fit
 
 TARGET = 1.05
 BATCH = 64
+EPOCHS = 3
 
 
 def perceptron() -> tuple[torch.nn.Module, torch.Tensor]:
@@ -47,26 +48,29 @@ def convolutional() -> tuple[torch.nn.Module, torch.Tensor]:
 
 
 def bare(model: torch.nn.Module, inputs: torch.Tensor, targets: torch.Tensor, measure: bool):
-    """One epoch in plain torch, with the measurements that fit makes or without any."""
+    """Some epochs in plain torch, with the measurements that fit makes or without any."""
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
-    order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))
-    total = right = 0.0
-    for chosen in order.split(BATCH):
-        batch, truth = inputs[chosen], targets[chosen]
-        outputs = model(batch)
-        loss = functional.cross_entropy(outputs, truth)
-        if measure:
-            number = loss.item()
-            if not math.isfinite(number):
-                raise FloatingPointError("the loss is not finite.")
-            total += len(chosen) * number
-            with torch.no_grad():
-                mean = (outputs.argmax(dim=1) == truth).float().mean().item()
-                right += len(chosen) * mean
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return total / len(inputs), right / len(inputs)
+    generator = torch.Generator().manual_seed(0)
+    history = []
+    for _epoch in range(EPOCHS):
+        total = right = 0.0
+        for chosen in torch.randperm(len(inputs), generator=generator).split(BATCH):
+            batch, truth = inputs[chosen], targets[chosen]
+            outputs = model(batch)
+            loss = functional.cross_entropy(outputs, truth)
+            if measure:
+                number = loss.item()
+                if not math.isfinite(number):
+                    raise FloatingPointError("the loss is not finite.")
+                total += len(chosen) * number
+                with torch.no_grad():
+                    mean = (outputs.argmax(dim=1) == truth).float().mean().item()
+                    right += len(chosen) * mean
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        history.append((total / len(inputs), right / len(inputs)))
+    return history
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -88,16 +92,14 @@ def compare(
         models = {name: copy.deepcopy(start) for name in times}
         work = {
             "fit": lambda m=models["fit"]: fit(
-                m, (inputs, targets), epochs=1, batch_size=BATCH, device="cpu", progress=bar
+                m, (inputs, targets), epochs=EPOCHS, batch_size=BATCH, device="cpu", progress=bar
             ),
             "bare": lambda m=models["bare"]: bare(m, inputs, targets, measure=True),
             "silent": lambda m=models["silent"]: bare(m, inputs, targets, measure=False),
         }
         measured = {name: seconds(work[name]) for name in sorted(work, reverse=repeat % 2 == 1)}
-        trained = [
-            torch.cat([p.flatten() for p in model.parameters()]) for model in models.values()
-        ]
-        assert all(torch.equal(trained[0], other) for other in trained[1:])
+        flat = [torch.nn.utils.parameters_to_vector(m.parameters()) for m in models.values()]
+        assert all(torch.equal(flat[0], other) for other in flat[1:])
         if repeat:  # the first one pays for imports and warm caches
             for name, value in measured.items():
                 times[name].append(value)
@@ -112,7 +114,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(f"one epoch in batches of {BATCH}, {options.threads} thread(s), milliseconds")
+    print(f"{EPOCHS} epochs in batches of {BATCH}, {options.threads} thread(s), milliseconds")
     header = ("network", "fit", "range", "bare", "range", "ratio", "target", "to silent")
     row = "{:<14} {:>7} {:>15} {:>7} {:>15} {:>6} {:>6} {:>9}"
     print(row.format(*header))
