@@ -123,7 +123,7 @@ def close(actual: Any, expected: Any, *, hint: str, rtol: float = 1e-6, atol: fl
     cvlab.check.CheckFailed: at index 1 the result is 2.5 but should be 2: check the last entry.
     """
     _count()
-    found, wanted = _numbers(actual, hint), np.asarray(expected, dtype=float)
+    found, wanted = _numbers(actual, hint), _numbers(expected, "the check itself is at fault")
     if found.shape != wanted.shape:
         raise CheckFailed(
             _sentence(f"the result has shape {found.shape} but should have {wanted.shape}", hint)

@@ -83,8 +83,13 @@ def make_chapter(options: argparse.Namespace) -> int:
 
 
 def _pytest(*arguments: str) -> int:
-    command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    """Run pytest on as many workers as cores, one thread each."""
+    from cvlab.classroom.execute import thread_limits
+
+    workers = str(os.cpu_count() or 1)
+    command = [sys.executable, "-m", "pytest", "-n", workers, *arguments]
+    environment = os.environ | thread_limits(1)
+    return subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode
 
 
 def make_test(options: argparse.Namespace) -> int:
@@ -93,7 +98,7 @@ def make_test(options: argparse.Namespace) -> int:
     if make_book(options):
         return 1
     # nbval numbers the cells of a notebook, so one worker must keep them all: loadscope.
-    parallel = ["-n", str(os.cpu_count() or 1), "--dist", "loadscope"]
+    parallel = ["--dist", "loadscope"]
     everything = ["tests", "cvlab", "chapters", "solutions"]
     notebooks = ["--nbval-lax", "--nbval-cell-timeout", "300"]
     return _pytest(*parallel, "--doctest-modules", *notebooks, *everything, *options.arguments)
@@ -101,7 +106,7 @@ def make_test(options: argparse.Namespace) -> int:
 
 def make_check(options: argparse.Namespace) -> int:
     """Run what takes under a minute: lint, hygiene, unit tests."""
-    quick = ["-n", str(os.cpu_count() or 1), "-m", "not browser and not slow"]
+    quick = ["-m", "not browser and not slow"]
     return _pytest(*quick, "--doctest-modules", "tests", "cvlab", *options.arguments)
 
 

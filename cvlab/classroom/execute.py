@@ -114,8 +114,18 @@ def record(path: Path) -> dict[str, Any] | None:
     return found
 
 
-def execute(path: Path) -> dict[str, Any]:
+def thread_limits(threads: int) -> dict[str, str]:
+    """Return the environment that keeps a process's numerical libraries to so many threads."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return dict.fromkeys(names, str(max(1, threads)))
+
+
+def execute(path: Path, threads: int | None = None) -> dict[str, Any]:
     """Run one notebook in a fresh kernel, with every widget frame drawn, and store the result.
+
+    Args:
+        path: the notebook.
+        threads: of its numerical libraries; the libraries' own default if not given.
 
     Returns:
         The record: digest, seconds, peak memory in bytes, widgets' proof.
@@ -135,6 +145,7 @@ def execute(path: Path) -> dict[str, Any]:
     notebook = notebooks.load(path)
     notebook["cells"].append(nbformat.v4.new_code_cell(_EPILOGUE, id="epilogue"))
     environment = os.environ | {"CVLAB_STATIC": "1", "CVLAB_PROOF": str(proof)}
+    environment |= thread_limits(threads) if threads else {}
     started = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="cvlab-") as sockets:
@@ -215,7 +226,9 @@ def execute_all(
     threading.Thread(target=reassure, daemon=True).start()
     try:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            waiting = {pool.submit(execute, path): path for path in stale}
+            # More threads than cores would slow every notebook down.
+            threads = max(1, (os.cpu_count() or 1) // workers)
+            waiting = {pool.submit(execute, path, threads): path for path in stale}
             for finished, future in enumerate(as_completed(waiting), start=1):
                 name = _name(waiting[future])
                 running.discard(name)

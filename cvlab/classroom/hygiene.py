@@ -22,7 +22,7 @@ _ROLE = re.compile(r"\{[a-z:]+\}`[^`]*`")
 _CODE = re.compile(r"```.*?```|`[^`]*`", re.S)
 _MATH = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", re.S)
 _LINK = re.compile(r"\]\([^)]*\)|<[^>]+>")
-_MEASURED = re.compile(r"(?<![\w.])(?:\d+\.\d+|\d+(?:\.\d+)?\s?(?:%|per cent))(?![\w.]*\d)")
+_MEASURED = re.compile(r"(?<![\w.])(?:\d+(?:\.\d+)?\s?(?:%|per cent)|\d+\.\d+)(?![\w.]*\d)")
 
 # American spellings whose British reading is another word, or which are right in both.
 _BRITISH_TOO = {
@@ -88,9 +88,9 @@ def ruff(root: Path = ROOT) -> list[str]:
     found = []
     targets = ["cvlab", "tests", "chapters", "solutions", "book"]
     config = ["--config", str(root / "pyproject.toml"), "--no-cache"]
-    for rule in (["check", "--output-format=concise"], ["format", "--check"]):
+    for rule in (["check"], ["format", "--check"]):
         done = subprocess.run(
-            [sys.executable, "-m", "ruff", *rule, *config, *targets],
+            [sys.executable, "-m", "ruff", *rule, "--output-format=concise", *config, *targets],
             cwd=root,
             capture_output=True,
             text=True,

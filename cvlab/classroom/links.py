@@ -30,7 +30,9 @@ def faults(html: Path = HTML, *, resources: bool = True) -> list[str]:
         html: folder of the built book.
         resources: check scripts, styles and images too, not only links.
     """
-    pages = {path.resolve(): _page(path) for path in sorted(html.rglob("*.html"))}
+    # Below _static lie the theme's templates, which are no pages.
+    files = [path for path in sorted(html.rglob("*.html")) if "_static" not in path.parts]
+    pages = {path.resolve(): _page(path) for path in files}
     found = []
     for path, (anchors, targets, bare) in pages.items():
         name = path.relative_to(html.resolve())
