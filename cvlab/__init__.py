@@ -74,8 +74,8 @@ def device() -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(wanted)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
+        torch.ones(1, device=chosen).item()  # 'meta' can be named but holds no numbers
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"CVLAB_DEVICE={wanted!r} cannot be used on this machine; unset it or set it to 'cpu'."
         ) from error

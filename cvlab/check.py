@@ -76,8 +76,12 @@ class Task:
         made = _comparisons - before
         if made == 0:
             raise RuntimeError(f"the check of {self.identifier} compares nothing.")
-        unit = "point" if self.points == 1 else "points"
-        print(f"✓ {self.identifier}: {made} checks passed ({self.points} {unit})")
+        checks, points = _count_of(made, "check"), _count_of(self.points, "point")
+        print(f"✓ {self.identifier}: {checks} passed ({points})")
+
+
+def _count_of(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def _explained(names: str, error: Exception) -> str:
@@ -86,7 +90,8 @@ def _explained(names: str, error: Exception) -> str:
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.name in names.split(", "):
             where = f" in line {frame.lineno} of its cell (`{frame.line}`)"
-    return f"{names} stopped with {type(error).__name__}: {error}{where}."
+    reason = " ".join(str(error).split())
+    return f"{names} stopped with {type(error).__name__}: {reason}{where}."
 
 
 def task(identifier: str, *, points: int) -> Callable[[Callable[..., None]], Task]:
@@ -99,8 +104,8 @@ def task(identifier: str, *, points: int) -> Callable[[Callable[..., None]], Tas
     Raises:
         ValueError: if ``points`` is not positive or ``identifier`` is empty.
     """
-    if not identifier or points < 1:
-        raise ValueError("a task needs a name and at least one point.")
+    if not identifier or not isinstance(points, int) or points < 1:
+        raise ValueError("a task needs a name and at least one point, whole points only.")
     return lambda function: Task(identifier, points, function)
 
 
@@ -132,24 +137,41 @@ def close(actual: Any, expected: Any, *, hint: str, rtol: float = 1e-6, atol: fl
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         place = f"at index {index[0] if len(index) == 1 else index} " if index else ""
-        raise CheckFailed(
-            _sentence(
-                f"{place}the result is {found[index]:.6g} but should be {wanted[index]:.6g}", hint
-            )
-        )
+        shown, right = _told_apart(float(found[index]), float(wanted[index]))
+        raise CheckFailed(_sentence(f"{place}the result is {shown} but should be {right}", hint))
+
+
+def _told_apart(first: float, second: float) -> tuple[str, str]:
+    """Return two numbers with as many digits as it takes to see that they differ."""
+    for digits in (6, 9, 12, 17):
+        shown = f"{first:.{digits}g}", f"{second:.{digits}g}"
+        if shown[0] != shown[1]:
+            break
+    return shown
+
+
+def _array(value: Any) -> np.ndarray:
+    """Return a value as an array of whatever it holds; tensors leave their graph and device."""
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
 def _numbers(actual: Any, hint: str) -> np.ndarray:
     if actual is None:
         raise CheckFailed(_sentence("the function returns nothing: is a `return` missing", hint))
-    if hasattr(actual, "detach"):
-        actual = actual.detach().cpu()
     try:
-        return np.asarray(actual, dtype=float)
-    except (TypeError, ValueError):
+        found = _array(actual)
+    except (TypeError, ValueError):  # such as rows of different lengths
+        found = np.array(None)
+    if found.dtype.kind not in "biuf":
         raise CheckFailed(
-            _sentence(f"the result is a {type(actual).__name__}, not an array of numbers", hint)
-        ) from None
+            _sentence(f"the result is a {_kind(actual)}, not an array of numbers", hint)
+        )
+    return found.astype(float)
+
+
+def _kind(value: Any) -> str:
+    kind = type(value).__name__
+    return f"{kind} of {value.dtype}" if isinstance(value, np.ndarray) else kind
 
 
 def _sentence(what: str, hint: str) -> str:
@@ -165,14 +187,18 @@ def equal(actual: Any, expected: Any, *, hint: str) -> None:
     >>> equal(3, 3, hint="count again")
     """
     _count()
-    if isinstance(expected, (np.ndarray, list)) and not isinstance(expected, str):
-        found, wanted = _numbers(actual, hint), np.asarray(expected, dtype=float)
-        same = found.shape == wanted.shape and bool((found == wanted).all())
-    else:
-        try:
-            same = bool(actual == expected)
-        except (TypeError, ValueError):  # an array where one value was asked for
-            same = False
+    try:
+        if hasattr(expected, "shape") or isinstance(expected, list):
+            wanted = _array(expected)
+            if wanted.dtype.kind in "biuf":
+                _numbers(actual, hint)  # says so if there are none
+            found = _array(actual)
+            same = found.shape == wanted.shape and bool((found == wanted).all())
+        else:
+            # An array of one element is no number, whatever `==` says of the two.
+            same = np.ndim(actual) == np.ndim(expected) and bool(actual == expected)
+    except (TypeError, ValueError, RuntimeError):  # values that cannot be compared
+        same = False
     if not same:
         raise CheckFailed(
             _sentence(f"the result is {_short(actual)} but should be {_short(expected)}", hint)

@@ -114,6 +114,9 @@ def rasterise(fig: Figure) -> np.ndarray:
 
     # A pyplot figure may carry the canvas of a notebook backend; an Agg canvas reads its pixels.
     canvas = FigureCanvasAgg(fig)
+    if len(fig.axes) > 1:
+        # Beside a colour bar the layout settles only in its second round.
+        fig.draw_without_rendering()
     canvas.draw()
     rgba = np.asarray(canvas.buffer_rgba(), dtype=np.float32)
     alpha = rgba[..., 3:] / 255
@@ -195,8 +198,11 @@ def table(
 
     def text(cell: Any) -> str:
         if isinstance(cell, (float, np.floating)):
-            return f"{cell:.{digits}g}" if abs(cell) < 10**digits else f"{cell:,.0f}"
-        return f"{cell:,}" if isinstance(cell, (int, np.integer)) else str(cell)
+            shown = f"{cell:.{digits}g}"
+            return f"{cell:,.0f}" if abs(float(shown)) >= 10**digits else shown
+        if isinstance(cell, (int, np.integer)) and not isinstance(cell, bool):
+            return f"{cell:,}"
+        return str(cell)
 
     for row in rows:
         if len(row) != len(columns):
@@ -224,6 +230,24 @@ def _as_image(image: ArrayLike) -> np.ndarray:
     if array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
         raise ValueError(f"an image has shape (H, W), (H, W, 3) or (3, H, W), not {array.shape}.")
     return array
+
+
+def _draw_image(
+    ax: Axes, picture: ArrayLike, limits: tuple[float, float] | None = (0.0, 1.0)
+) -> np.ndarray:
+    """Draw an image with its brightness as it is; ``limits`` None stretches grey ones."""
+    image = _as_image(picture)
+    if image.dtype == np.uint8:
+        limits = limits and (0, 255)
+    elif np.issubdtype(image.dtype, np.integer) and limits is not None:
+        raise ValueError(
+            f"an image of type {image.dtype} has no known white: give uint8, or floats in [0, 1]."
+        )
+    elif image.ndim == 3:
+        image = np.clip(image, 0, 1)
+    low, high = limits or (None, None)
+    ax.imshow(image, cmap="gray", vmin=low, vmax=high)
+    return image
 
 
 def images(
@@ -265,12 +289,7 @@ def images(
     for ax in axes.flat:
         ax.set_axis_off()
     for index, (picture, ax) in enumerate(zip(pictures, axes.flat, strict=False)):
-        image = _as_image(picture)
-        low, high = (None, None) if limits is None else limits
-        if image.dtype == np.uint8 and limits is not None:
-            low, high = 0, 255
-        shown = np.clip(image, 0, 1) if image.ndim == 3 and image.dtype != np.uint8 else image
-        ax.imshow(shown, cmap="gray", vmin=low, vmax=high)
+        _draw_image(ax, picture, limits)
         if titles is not None:
             ax.set_title(titles[index], fontsize=9)
     if title:
@@ -307,7 +326,7 @@ def boxes(
     if labels is not None and len(labels) != len(corners):
         raise ValueError(f"{len(corners)} boxes need as many labels, not {len(labels)}.")
     ax = ax if ax is not None else figure(size=(3.4, 3.4))[1]
-    ax.imshow(_as_image(image), cmap="gray")
+    _draw_image(ax, image)
     ax.set_axis_off()
     for index, (x1, y1, x2, y2) in enumerate(corners):
         # Pixel centres lie at integers, so a box from edge to edge starts half a pixel earlier.
@@ -349,7 +368,7 @@ def masks(
         raise ValueError(f"the mask is {labels.shape} but the image {picture.shape[:2]}.")
     palette = np.array([to_rgb(colour) for colour in COLOURS[:-1]])
     ax = ax if ax is not None else figure(size=(3.4, 3.4))[1]
-    ax.imshow(picture, cmap="gray")
+    _draw_image(ax, picture)
     tint = np.zeros((*labels.shape, 4))
     tint[..., :3] = palette[(labels.astype(int) - 1) % len(palette)]
     tint[..., 3] = opacity * (labels > 0)
@@ -458,13 +477,16 @@ def curves(
         ax: axes to draw into; a new figure by default.
 
     Raises:
-        ValueError: for no series, or series that are not one-dimensional.
+        ValueError: for no series, series not one-dimensional, or a band without its series.
 
     >>> curves({"loss": [3, 2, 1]}, x_label="step", y_label="loss").axes[0].get_ylabel()
     'loss'
     """
     if not series:
         raise ValueError("curves needs at least one series.")
+    unknown = sorted(set(bands or {}) - set(series))
+    if unknown:
+        raise ValueError(f"bands names {unknown}, which are no series here.")
     ax = ax if ax is not None else figure()[1]
     for index, (name, values) in enumerate(series.items()):
         values = np.asarray(values, dtype=float)
@@ -507,16 +529,23 @@ def decision_regions(
         ax: axes to draw into; a new figure by default.
 
     Raises:
-        ValueError: if points are not (N, 2) or labels not (N,).
+        ValueError: if points are not (N, 2), labels not (N,), or classes not among 0 to 5.
     """
     from matplotlib.colors import ListedColormap
 
     points, labels = np.asarray(points, dtype=float), np.asarray(labels)
-    if points.ndim != 2 or points.shape[1] != 2 or labels.shape != (len(points),):
+    if (
+        points.ndim != 2
+        or points.shape[1] != 2
+        or labels.shape != (len(points),)
+        or not len(points)
+    ):
         raise ValueError(
-            f"decision_regions needs points (N, 2) and labels (N,), not {points.shape} and "
+            f"decision_regions needs points (N, 2) and labels (N,), N > 0, not {points.shape} and "
             f"{labels.shape}."
         )
+    if labels.min() < 0 or labels.max() > 5:
+        raise ValueError("decision_regions tells at most six classes apart, labelled 0 to 5.")
     ax = ax if ax is not None else figure(size=(4.2, 3.6))[1]
     margin = 0.08 * np.ptp(points, axis=0).max() + 1e-9
     (x_low, y_low), (x_high, y_high) = points.min(0) - margin, points.max(0) + margin

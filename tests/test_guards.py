@@ -79,7 +79,7 @@ def test_quoted_number_that_nothing_computes(copy):
     ("name", "right", "wrong"),
     [
         ("01_knn", "- 2 * ", "- 1 * "),
-        ("03_optimisation", "(1 - self.beta2)", "(1 + self.beta2)"),
+        ("03_optimisation", "(1 - beta2) * gradient**2", "(1 + beta2) * gradient**2"),
     ],
 )
 def test_wrong_formula_fails_its_notebook(copy, name, right, wrong):

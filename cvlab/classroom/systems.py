@@ -78,9 +78,10 @@ def page(root: Path = ROOT) -> str:
     ]
     chapters = list(dict.fromkeys(row.chapter for row in rows))
     for chapter in chapters:
-        written = chapter in shown
-        title = f"[{chapter}](chapters/{chapter}.ipynb)" if written else chapter
-        lines += [f"## {title}", "", "| method | state | works when |", "|---|---|---|"]
+        lines += [f"## {chapter.replace('_', ' ')}", ""]
+        if chapter in shown:
+            lines += [f"[Open the chapter](chapters/{chapter}.ipynb).", ""]
+        lines += ["| method | state | works when |", "|---|---|---|"]
         for row in rows:
             if row.chapter != chapter:
                 continue

@@ -1,0 +1,418 @@
+"""Tests of cvlab.check: what is right passes, what is wrong fails in one sentence."""
+
+from __future__ import annotations
+
+import doctest
+
+import numpy as np
+import pytest
+import torch
+
+from cvlab import check
+from cvlab.check import CheckFailed, Task
+
+HINT = "look at the last axis."
+
+
+def failure(call, *arguments, **options) -> str:
+    """The sentence of a check that fails; it must be one line that ends in one full stop."""
+    with pytest.raises(CheckFailed) as caught:
+        call(*arguments, **({"hint": HINT} | options))
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    assert not sentence.endswith("..")
+    return sentence
+
+
+def test_doctests():
+    assert doctest.testmod(check).failed == 0
+
+
+# --- close ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected"),
+    [
+        (2, 2.0),
+        (2.0000001, 2.0),
+        ([1, 2], np.array([1.0, 2.0])),
+        (np.eye(3, dtype=np.float32), np.eye(3)),
+        (torch.ones(2, 3), np.ones((2, 3))),
+        (torch.ones(2, requires_grad=True), [1, 1]),
+        ([np.nan, np.inf, -np.inf], [np.nan, np.inf, -np.inf]),
+        (np.zeros((0, 3)), np.zeros((0, 3))),
+        (1e-9, 0.0),
+        (np.True_, 1),
+    ],
+)
+def test_close_passes(actual, expected):
+    assert check.close(actual, expected, hint=HINT) is None
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "sentence"),
+    [
+        (3.0, 2.0, "the result is 3 but should be 2: look at the last axis."),
+        ([1, 2, 4], [1, 2, 3], "at index 2 the result is 4 but should be 3"),
+        ([[1, 2], [3, 5]], [[1, 2], [3, 4]], "at index (1, 1) the result is 5 but should be 4"),
+        ([9, 9], [1, 2], "at index 0 the result is 9 but should be 1"),
+        ([np.nan], [1.0], "at index 0 the result is nan but should be 1"),
+        ([1.0], [np.nan], "at index 0 the result is 1 but should be nan"),
+        (np.inf, -np.inf, "the result is inf but should be -inf"),
+        ([1.0], 1.0, "the result has shape (1,) but should have ()"),
+        (np.ones((2, 1)), np.ones(2), "the result has shape (2, 1) but should have (2,)"),
+        ([], [1.0], "the result has shape (0,) but should have (1,)"),
+        (None, 1.0, "the function returns nothing: is a `return` missing"),
+        ("one", 1.0, "the result is a str, not an array of numbers"),
+        ([[1], [1, 2]], [1.0], "the result is a list, not an array of numbers"),
+        ({"a": 1}, 1.0, "the result is a dict, not an array of numbers"),
+        (lambda: 1, 1.0, "the result is a function, not an array of numbers"),
+        (2j, 1.0, "the result is a complex, not an array of numbers"),
+    ],
+)
+def test_close_fails(actual, expected, sentence):
+    assert failure(check.close, actual, expected).startswith(sentence)
+
+
+def test_close_tolerances_are_the_stated_ones():
+    check.close(100.09, 100.0, hint=HINT, rtol=1e-3)
+    failure(check.close, 100.11, 100.0, rtol=1e-3)
+    check.close(0.009, 0.0, hint=HINT, atol=1e-2)
+    failure(check.close, 0.011, 0.0, atol=1e-2)
+    check.close(1 + 0.9e-6, 1.0, hint=HINT)
+    failure(check.close, 1 + 1.1e-6, 1.0)
+    check.close(0.9e-8, 0.0, hint=HINT)
+    failure(check.close, 1.1e-8, 0.0)
+
+
+@pytest.mark.filterwarnings("ignore:Casting complex values")
+def test_close_refuses_an_imaginary_part():
+    failure(check.close, np.array([1 + 2j]), [1.0])
+
+
+def test_close_refuses_a_number_as_text():
+    failure(check.close, "1.0", 1.0)
+
+
+def test_close_shows_two_numbers_that_differ():
+    sentence = failure(check.close, 1.0000021, 1.0)
+    shown = sentence.partition(" is ")[2].partition(":")[0].split(" but should be ")
+    assert shown[0] != shown[1]
+
+
+# --- equal, shape, true, raises -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected"),
+    [
+        (3, 3),
+        (np.int64(3), 3),
+        ("cat", "cat"),
+        ((2, "a"), (2, "a")),
+        ({"a": 1}, {"a": 1}),
+        (None, None),
+        ([1, 2], [1, 2]),
+        (np.array([[1, 2]]), [[1, 2]]),
+        (torch.tensor([1, 2]), np.array([1, 2])),
+        ([True, False], np.array([True, False])),
+        ([], []),
+    ],
+)
+def test_equal_passes(actual, expected):
+    assert check.equal(actual, expected, hint=HINT) is None
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "sentence"),
+    [
+        (4, 3, "the result is 4 but should be 3: look at the last axis."),
+        (3.0000001, 3, "the result is 3.0000001 but should be 3"),
+        ("dog", "cat", "the result is 'dog' but should be 'cat'"),
+        (None, 3, "the result is None but should be 3"),
+        ((1, 2), (2, 1), "the result is (1, 2) but should be (2, 1)"),
+        ([1, 2], (1, 2), "the result is [1, 2] but should be (1, 2)"),
+        ([1, 3], [1, 2], "the result is [1, 3] but should be [1, 2]"),
+        ([1, 2], [[1, 2]], "the result is [1, 2] but should be [[1, 2]]"),
+        (np.arange(3), 3, "the result is array([0, 1, 2]) but should be 3"),
+        (None, [1], "the function returns nothing: is a `return` missing"),
+        ("one", [1], "the result is a str, not an array of numbers"),
+    ],
+)
+def test_equal_fails(actual, expected, sentence):
+    assert failure(check.equal, actual, expected).startswith(sentence)
+
+
+def test_equal_shortens_what_is_long():
+    sentence = failure(check.equal, np.arange(900), np.arange(1, 901))
+    assert len(sentence) < 240
+    assert "..." in sentence
+
+
+def test_equal_compares_lists_of_strings():
+    check.equal(["cat", "dog"], ["cat", "dog"], hint=HINT)
+
+
+def test_equal_compares_two_tensors():
+    check.equal(torch.arange(3), torch.arange(3), hint=HINT)
+
+
+def test_equal_tells_an_array_of_one_from_a_number():
+    failure(check.equal, np.array([3]), 3)
+
+
+def test_equal_is_exact_for_large_integers():
+    failure(check.equal, [2**53 + 1], [2**53])
+
+
+def test_shape():
+    check.shape(np.zeros((2, 3)), (2, 3), hint=HINT)
+    check.shape(torch.zeros(2, 0), [2, 0], hint=HINT)
+    check.shape(5.0, (), hint=HINT)
+    sentence = failure(check.shape, np.zeros((3, 2)), (2, 3))
+    assert sentence == "the result has shape (3, 2) but should have (2, 3): look at the last axis."
+    assert "(2,) but should have (2, 1)" in failure(check.shape, [1, 2], (2, 1))
+    assert "returns nothing" in failure(check.shape, None, (2,))
+    assert "not an array" in failure(check.shape, "text", (2,))
+
+
+@pytest.mark.parametrize("condition", [True, 1, np.True_, torch.tensor(True), [0], "x"])
+def test_true_passes(condition):
+    assert check.true(condition, hint=HINT) is None
+
+
+@pytest.mark.parametrize("condition", [False, 0, np.False_, torch.tensor(False), [], "", None])
+def test_true_fails_with_its_hint(condition):
+    assert failure(check.true, condition, hint="the mask is empty") == "the mask is empty."
+
+
+def test_raises():
+    check.raises(ValueError, lambda: int("x"), hint=HINT)
+    check.raises(ArithmeticError, lambda: 1 / 0, hint=HINT)  # a subclass is of that kind
+    accepted = failure(check.raises, ValueError, lambda: 3)
+    assert accepted.startswith("bad input was accepted, no ValueError was raised: look")
+    other = failure(check.raises, ValueError, lambda: 1 / 0)
+    assert other.startswith("bad input raised ZeroDivisionError instead of ValueError: look")
+
+
+def test_raises_does_not_take_an_unwritten_function_for_a_refusal():
+    def unwritten():
+        raise NotImplementedError
+
+    with pytest.raises(NotImplementedError):
+        check.raises(RuntimeError, unwritten, hint=HINT)
+
+
+# --- Task -----------------------------------------------------------------------------------------
+
+
+@check.task("double", points=3)
+def check_double(double):
+    """The student reads this."""
+    check.close(double(2.0), 4.0, hint="multiply by two")
+    check.equal(double(0), 0, hint="nothing doubled is nothing")
+    check.shape(double(np.ones(3)), (3,), hint="element by element")
+
+
+def double(x):
+    return 2 * x
+
+
+def test_task_says_what_passed(capsys):
+    assert check_double(double) is None
+    assert capsys.readouterr().out == "✓ double: 3 checks passed (3 points)\n"
+    assert (check_double.identifier, check_double.points) == ("double", 3)
+    assert check_double.__name__ == "check_double"
+    assert check_double.__doc__ == "The student reads this."
+    assert isinstance(check_double, Task)
+
+
+def test_task_counts_every_kind_of_comparison(capsys):
+    @check.task("all", points=1)
+    def every_kind(answer):
+        check.close(answer(), 1, hint=HINT)
+        check.equal(answer(), 1, hint=HINT)
+        check.shape(answer(), (), hint=HINT)
+        check.true(answer(), hint=HINT)
+        check.raises(TypeError, lambda: answer(1), hint=HINT)
+
+    every_kind(lambda: 1)
+    every_kind(lambda: 1)  # each run counts from its own start
+    assert capsys.readouterr().out.splitlines() == ["✓ all: 5 checks passed (1 point)"] * 2
+
+
+def test_task_counts_one_check_in_the_singular(capsys):
+    @check.task("single", points=1)
+    def one(answer):
+        check.true(answer(), hint=HINT)
+
+    one(lambda: True)
+    assert "1 check passed" in capsys.readouterr().out
+
+
+def test_task_hands_the_failure_on(capsys):
+    with pytest.raises(CheckFailed, match=r"the result is 5 but should be 4: multiply by two\.$"):
+        check_double(lambda x: x + 3)
+    assert capsys.readouterr().out == ""
+
+
+def test_task_takes_several_answers(capsys):
+    @check.task("inverse", points=2)
+    def check_inverse(there, back):
+        check.close(back(there(3.0)), 3.0, hint=HINT)
+
+    check_inverse(double, lambda x: x / 2)
+    assert "inverse" in capsys.readouterr().out
+    with pytest.raises(CheckFailed):
+        check_inverse(double, double)
+
+
+def test_task_greets_an_unwritten_function():
+    def double(x):
+        raise NotImplementedError
+
+    with pytest.raises(CheckFailed) as caught:
+        check_double(double)
+    assert str(caught.value) == (
+        "double is not written yet: replace `raise NotImplementedError` by your code, run its "
+        "cell, then run this one again."
+    )
+    assert caught.value.__suppress_context__
+
+
+def test_task_explains_an_exception_and_its_line():
+    def double(x):
+        y = x * 2
+        return y + missing  # noqa: F821
+
+    with pytest.raises(CheckFailed) as caught:
+        check_double(double)
+    assert str(caught.value) == (
+        "double stopped with NameError: name 'missing' is not defined in line "
+        f"{double.__code__.co_firstlineno + 2} of its cell (`return y + missing  # noqa: F821`)."
+    )
+    assert isinstance(caught.value.__cause__, NameError)
+
+
+def test_task_names_the_student_line_not_the_library_line():
+    def double(x):
+        return np.linalg.inv(np.zeros((2, 2)))
+
+    with pytest.raises(CheckFailed, match=r"LinAlgError: .* \(`return np.linalg.inv\("):
+        check_double(double)
+
+
+def test_task_explains_a_wrong_signature():
+    with pytest.raises(CheckFailed, match=r"stopped with TypeError: .* positional argument"):
+        check_double(lambda: 4.0)
+
+
+def test_task_lets_an_interruption_through():
+    def double(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_double(double)
+
+
+def test_a_check_that_compares_nothing_is_a_fault_of_the_notebook(capsys):
+    @check.task("empty", points=1)
+    def nothing(answer):
+        answer()
+
+    check.true(True, hint=HINT)  # a comparison outside does not count for it
+    with pytest.raises(RuntimeError, match=r"the check of empty compares nothing\."):
+        nothing(lambda: 1)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("identifier", "points"), [("", 1), ("a", 0), ("a", -2), (None, 1)])
+def test_task_refuses_a_missing_name_or_points(identifier, points):
+    with pytest.raises(ValueError, match="a name and at least one point"):
+        check.task(identifier, points=points)
+
+
+def test_task_refuses_fractions_of_points():
+    with pytest.raises((TypeError, ValueError)):
+        check.task("a", points=1.5)
+
+
+def test_notebook_shows_the_sentence_alone():
+    assert CheckFailed("four is wrong.")._render_traceback_() == ["✗ four is wrong."]
+    assert issubclass(CheckFailed, AssertionError)
+
+
+def test_an_exception_of_several_lines_becomes_one_sentence():
+    def double(x):
+        raise ValueError("first\nsecond")
+
+    with pytest.raises(CheckFailed) as caught:
+        check_double(double)
+    assert "\n" not in str(caught.value)
+
+
+# --- refuses --------------------------------------------------------------------------------------
+
+
+def forgets_to_double(x):
+    return x
+
+
+def crashes(x):
+    return x / 0
+
+
+def test_refuses_shows_what_a_student_reads(capsys):
+    check.refuses(check_double, forgets_to_double)
+    assert capsys.readouterr().out == (
+        "✓ refused forgets_to_double: the result is 2 but should be 4: multiply by two.\n"
+    )
+
+
+def test_refuses_fails_when_the_wrong_answer_passes(capsys):
+    with pytest.raises(AssertionError) as caught:
+        check.refuses(check_double, double)
+    assert str(caught.value) == "the check of double accepts the wrong answer double."
+    assert not isinstance(caught.value, CheckFailed)
+    assert capsys.readouterr().out == ""
+
+
+def test_refuses_takes_a_crash_only_when_it_is_announced(capsys):
+    with pytest.raises(ZeroDivisionError):
+        check.refuses(check_double, crashes)
+    assert capsys.readouterr().out == ""
+    check.refuses(check_double, crashes, crashes=True)
+    shown = capsys.readouterr().out
+    assert shown.startswith("✓ refused crashes: crashes stopped with ZeroDivisionError: ")
+    check.refuses(check_double, forgets_to_double, crashes=True)
+    assert "should be 4" in capsys.readouterr().out
+    with pytest.raises(AssertionError, match="accepts the wrong answer"):
+        check.refuses(check_double, double, crashes=True)
+
+
+def test_refuses_does_not_take_an_unwritten_answer_for_a_wrong_one():
+    def unwritten(x):
+        raise NotImplementedError
+
+    with pytest.raises(NotImplementedError):
+        check.refuses(check_double, unwritten)
+
+
+def test_refuses_fails_for_a_check_that_compares_nothing():
+    @check.task("empty", points=1)
+    def nothing(answer):
+        answer(1)
+
+    with pytest.raises(AssertionError, match="the check of empty accepts the wrong answer"):
+        check.refuses(nothing, forgets_to_double)
+
+
+def test_refuses_takes_further_answers(capsys):
+    @check.task("inverse", points=2)
+    def check_inverse(there, back):
+        check.close(back(there(3.0)), 3.0, hint=HINT)
+
+    check.refuses(check_inverse, forgets_to_double, double)
+    assert "refused forgets_to_double" in capsys.readouterr().out
