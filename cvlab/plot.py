@@ -563,17 +563,20 @@ def decision_regions(
         alpha=0.28,
         aspect="auto",
     )
-    for label in np.unique(labels):
+    _scatter_classes(ax, points, labels)
+    ax.set(xlabel="first feature", ylabel="second feature", title=title)
+    return ax.figure
+
+
+def _scatter_classes(ax: Axes, points: np.ndarray, labels: np.ndarray) -> None:
+    """Draw labelled points; marker and colour both tell the class apart."""
+    for label in np.unique(labels).astype(int):
         chosen = points[labels == label]
-        # Marker and colour both tell the class apart.
         ax.scatter(
-            chosen[:, 0],
-            chosen[:, 1],
+            *chosen.T,
             s=16,
-            marker="osD^vP"[int(label) % 6],
-            color=COLOURS[int(label) % 6],
+            marker="osD^vP"[label],
+            color=COLOURS[label],
             edgecolor="white",
             linewidth=0.5,
         )
-    ax.set(xlabel="first feature", ylabel="second feature", title=title)
-    return ax.figure

@@ -294,6 +294,7 @@ class Replayed(torch.utils.data.Sampler):
         return iter(torch.randperm(self.n, generator=self.generator).tolist())
 
 
+@pytest.mark.filterwarnings("error")  # torch warns about read-only arrays
 def test_tensors_arrays_datasets_and_loaders_give_the_same(samples):
     inputs, targets = samples
     read_only = inputs.numpy().astype(np.float64)
@@ -303,7 +304,10 @@ def test_tensors_arrays_datasets_and_loaders_give_the_same(samples):
         "tensors": samples,
         "list": [inputs, targets],
         "arrays": (read_only, targets.numpy().astype(np.int32)),
-        "reversed view": (inputs.numpy()[::-1][::-1], targets.numpy().astype(np.uint8)),
+        "negative strides": (
+            np.ascontiguousarray(inputs.numpy()[::-1])[::-1],
+            targets.numpy().astype(np.uint8),
+        ),
         "TensorDataset": TensorDataset(*samples),
         "Dataset": Listed(*samples),
     }

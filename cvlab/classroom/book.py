@@ -161,7 +161,7 @@ def decorate(notebook: Any, record: dict[str, Any], name: str) -> Any:
                     f'<a href="../systems.html#{system}">index: {system}</a></div>'
                 )
                 cells.append(nbformat.v4.new_markdown_cell(anchor, id=f"anchor-{system}"[:64]))
-        cells.append(cell)
+        cells.append(_folded(cell))
         if index == 0 and name != "index":
             memory = record["peak_bytes"] / 1e9
             line = (
@@ -172,6 +172,23 @@ def decorate(notebook: Any, record: dict[str, Any], name: str) -> Any:
             cells.append(nbformat.v4.new_markdown_cell(line, id="measured-time"))
     notebook["cells"] = cells
     return notebook
+
+
+def _folded(cell: Any) -> Any:
+    """Fold a cell that only checks and quotes numbers: it is proof, not part of the lesson."""
+    shown = any(
+        not kind.startswith("application/papermill.record/")
+        for output in cell.get("outputs", [])
+        for kind in output.get("data", {"text/plain": ""})
+    )
+    teaches = re.search(r"^(?:def|class|from|import) ", cell["source"], re.M)
+    if cell["cell_type"] == "code" and "assert" in cell["source"] and not shown and not teaches:
+        cell["metadata"]["tags"] = [*notebooks.tags(cell), "hide-input"]
+        cell["metadata"]["mystnb"] = {
+            "code_prompt_show": "Show how these numbers are checked",
+            "code_prompt_hide": "Hide how these numbers are checked",
+        }
+    return cell
 
 
 def run_times(records: dict[Path, dict[str, Any]]) -> str:

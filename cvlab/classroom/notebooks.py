@@ -9,9 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nbformat
+if TYPE_CHECKING:
+    import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("chapters", "solutions", "exercises")
@@ -34,6 +35,8 @@ def load(path: Path) -> nbformat.NotebookNode:
     Raises:
         NotebookError: if it is missing, not UTF-8, not JSON or not a notebook of format 4.
     """
+    import nbformat  # takes a second, which commands that read no notebook need not wait
+
     try:
         notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         nbformat.validate(notebook)
