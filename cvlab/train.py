@@ -187,9 +187,7 @@ def fit(
     _check_functions(model, loss, metrics, callbacks)
     _check_counts(epochs, batch_size, patience, validation, seed)
     device = cvlab.device() if device is None else _usable(device)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    if not parameters:
-        raise ValueError("the model has no parameter that requires a gradient: nothing to train.")
+    parameters = _trainable(model)
     order = torch.Generator().manual_seed(int(seed))
     place = {"device": device, "dtype": parameters[0].dtype}
     train = _Batches(train, "train", batch_size, place, generator=order)
@@ -201,27 +199,12 @@ def fit(
     scheduler = None if schedule is None else _made_scheduler(schedule, optimiser)
 
     history, best, started = History(), None, time.perf_counter()
-    with (
-        _modes(model) as modes,
-        _random_numbers(seed, device),
-        _broadcasting_refused(),
-        _bar(epochs, train, progress) as bar,
-    ):
+    with _isolated(model, seed, device) as modes, _bar(epochs, train, history, progress) as bar:
         for epoch in range(1, epochs + 1):
             bar.set_description(f"epoch {epoch}/{epochs}")
             _set_modes(modes)
-            means = _Means(metrics)
-            for batch, (inputs, targets) in enumerate(train, start=1):
-                outputs, value = _forward(model, loss, inputs, targets)
-                number = _finite(value, inputs, f"train loss in epoch {epoch}, batch {batch}")
-                means.add(number, outputs, targets)
-                optimiser.zero_grad()
-                value.backward()
-                optimiser.step()
-                if scheduler is not None:
-                    scheduler.step()
-                bar.update()
-            history.record("train", means.result())
+            measured = _train_epoch(model, loss, train, metrics, epoch, optimiser, scheduler, bar)
+            history.record("train", measured)
             model.eval()
             if validation is not None:
                 history.record("validation", _measured(model, loss, validation, metrics, epoch))
@@ -236,9 +219,47 @@ def fit(
         model.load_state_dict(best)
     history.seconds = time.perf_counter() - started
     history.stopped_early = history.epochs < epochs
-    if progress and _is_static():
-        print(history)
     return history
+
+
+def _train_epoch(
+    model: torch.nn.Module,
+    loss: Callable[..., Any],
+    batches: _Batches,
+    metrics: Any,
+    epoch: int,
+    optimiser: torch.optim.Optimizer,
+    scheduler: Any,
+    bar: Any,
+) -> dict[str, float]:
+    """Take one step for each batch; return what was measured on the way."""
+    means = _Means(metrics)
+    for batch, (inputs, targets) in enumerate(batches, start=1):
+        outputs, value = _forward(model, loss, inputs, targets)
+        number = _finite(value, inputs, f"train loss in epoch {epoch}, batch {batch}")
+        means.add(number, outputs, targets)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        if scheduler is not None:
+            scheduler.step()
+        bar.update()
+    return means.result()
+
+
+def _measured(
+    model: torch.nn.Module, loss: Any, batches: _Batches, metrics: Any, epoch: int
+) -> dict[str, float]:
+    """Measure the model, already in evaluation mode, on every batch."""
+    import torch
+
+    means = _Means(metrics)
+    with torch.no_grad():
+        for batch, (inputs, targets) in enumerate(batches, start=1):
+            outputs, value = _forward(model, loss, inputs, targets)
+            where = f"validation loss after epoch {epoch}, batch {batch},"
+            means.add(_finite(value, inputs, where), outputs, targets)
+    return means.result()
 
 
 def _check_functions(model: Any, loss: Any, metrics: Any, callbacks: Any) -> None:
@@ -271,6 +292,13 @@ def _check_counts(epochs: Any, batch_size: Any, patience: Any, validation: Any, 
             raise TypeError(f"{name} must be an integer, not {type(value).__name__}.")
         if value < least:
             raise ValueError(f"{name} must be at least {least}, not {value}.")
+
+
+def _trainable(model: torch.nn.Module) -> list[torch.nn.Parameter]:
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise ValueError("the model has no parameter that requires a gradient: nothing to train.")
+    return parameters
 
 
 def _usable(device: torch.device | str) -> torch.device:
@@ -535,21 +563,6 @@ def _finite(value: torch.Tensor, inputs: torch.Tensor, where: str) -> float:
     return number
 
 
-def _measured(
-    model: torch.nn.Module, loss: Any, batches: _Batches, metrics: Any, epoch: int
-) -> dict[str, float]:
-    """Measure the model, already in evaluation mode, on every batch."""
-    import torch
-
-    means = _Means(metrics)
-    with torch.no_grad():
-        for batch, (inputs, targets) in enumerate(batches, start=1):
-            outputs, value = _forward(model, loss, inputs, targets)
-            where = f"validation loss after epoch {epoch}, batch {batch},"
-            means.add(_finite(value, inputs, where), outputs, targets)
-    return means.result()
-
-
 class _Means:
     """Averages of the loss and the metrics over batches, weighted by their sizes."""
 
@@ -587,6 +600,15 @@ def _one_number(name: str, value: Any) -> float:
         raise TypeError(
             f"metric {name!r} must return one number, not {type(value).__name__}."
         ) from error
+
+
+@contextlib.contextmanager
+def _isolated(
+    model: torch.nn.Module, seed: int, device: torch.device
+) -> Iterator[dict[torch.nn.Module, bool]]:
+    """Let a run neither depend on its surroundings nor change them; yield the training modes."""
+    with _modes(model) as modes, _random_numbers(seed, device), _broadcasting_refused():
+        yield modes
 
 
 @contextlib.contextmanager
@@ -628,8 +650,11 @@ def _broadcasting_refused() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _bar(epochs: int, batches: _Batches, progress: bool) -> Iterator[Any]:
-    """Yield a progress bar over all batches, a silent one in the built book or if not wanted."""
+def _bar(epochs: int, batches: _Batches, history: History, progress: bool) -> Iterator[Any]:
+    """Yield a progress bar over all batches; in the built book it is silent, and one line follows.
+
+    The line has no times in it, so that an unchanged page stays the same.
+    """
     with warnings.catch_warnings():
         # Importing it warns where a notebook lacks ipywidgets; the plain bar then does as well.
         warnings.simplefilter("ignore")
@@ -638,12 +663,10 @@ def _bar(epochs: int, batches: _Batches, progress: bool) -> Iterator[Any]:
         total = epochs * len(batches)
     except TypeError:  # a loader over a stream has no length
         total = None
-    silent = not progress or _is_static()
-    with tqdm(total=total, unit="batch", disable=silent) as bar:
+    static = os.environ.get("CVLAB_STATIC") == "1"
+    with tqdm(total=total, unit="batch", disable=static or not progress) as bar:
         yield bar
         bar.total = bar.n  # so that an early stop is not drawn as a failure
         bar.refresh()
-
-
-def _is_static() -> bool:
-    return os.environ.get("CVLAB_STATIC") == "1"
+    if static and progress:
+        print(history)

@@ -433,10 +433,20 @@ def test_own_metrics_are_weighted_by_batch_size(samples):
     assert list(run(network(), samples, epochs=1, metrics={})) == ["train loss"]
 
 
-def test_no_accuracy_for_regression(samples):
-    inputs, _ = samples
-    model = torch.nn.Linear(FEATURES, 1)
-    history = run(model, (inputs, inputs[:, :1]), loss=functional.mse_loss, epochs=1)
+@pytest.mark.parametrize(
+    ("outputs", "targets"),
+    [
+        (1, torch.ones(8, 1)),  # regression
+        (3, torch.ones(8)),  # one real number against three outputs
+        (3, torch.ones(8, 3)),  # soft targets
+        (3, torch.ones(8, 3, dtype=torch.int64)),  # several labels a sample
+    ],
+)
+def test_no_accuracy_where_targets_are_no_class_indices(outputs, targets):
+    def loss(scores, truth):
+        return (scores.mean() - truth.float().mean()) ** 2
+
+    history = run(torch.nn.Linear(FEATURES, outputs), (X, targets), loss=loss, epochs=1)
     assert list(history) == ["train loss"]
 
 
@@ -450,6 +460,8 @@ def test_accuracy_against_a_loop():
     assert found == pytest.approx(right / 40)
     with pytest.raises(ValueError, match=r"\(40,\) and \(40,\)"):
         accuracy(torch.tensor(scores[:, 0]), torch.tensor(targets))
+    with pytest.raises(ValueError, match="class indices"):
+        accuracy(torch.tensor(scores), torch.tensor(targets[:39]))
 
 
 def test_callbacks_see_each_epoch(samples):
@@ -814,8 +826,8 @@ if not {widgets}:
 from IPython.core.interactiveshell import InteractiveShell
 InteractiveShell.instance()
 sys.modules["ipykernel.zmqshell"] = types.ModuleType("ipykernel.zmqshell")
-from cvlab.train import _bar
-with _bar(2, [1, 2, 3], True) as bar:
+from cvlab.train import History, _bar
+with _bar(2, [1, 2, 3], History(), True) as bar:
     bar.update(4)
 import tqdm.notebook
 print(isinstance(bar, tqdm.notebook.tqdm_notebook))

@@ -130,7 +130,11 @@ def lay_out(pages: list[Path]) -> None:
         notebook = decorate(nbformat.read(executed, as_version=4), records[path], path.stem)
         wanted[name] = nbformat.writes(notebook).encode()
     for path in notebooks.files(ROOT, ("exercises",)):
-        wanted[f"exercises/{path.name}"] = path.read_bytes()
+        exercise = nbformat.read(path, as_version=4)
+        for cell in exercise["cells"]:
+            if cell["metadata"].get("nbgrader", {}).get("grade"):
+                _fold(cell, "the self-check")
+        wanted[f"exercises/{path.name}"] = nbformat.writes(exercise).encode()
     wanted["systems.md"] = systems.page().encode()
     wanted["run_times.md"] = run_times(records).encode()
     wanted["logo.svg"] = logo.logo_svg().encode()
@@ -183,12 +187,16 @@ def _folded(cell: Any) -> Any:
     )
     teaches = re.search(r"^(?:def|class|from|import) ", cell["source"], re.M)
     if cell["cell_type"] == "code" and "assert" in cell["source"] and not shown and not teaches:
-        cell["metadata"]["tags"] = [*notebooks.tags(cell), "hide-input"]
-        cell["metadata"]["mystnb"] = {
-            "code_prompt_show": "Show how these numbers are checked",
-            "code_prompt_hide": "Hide how these numbers are checked",
-        }
+        _fold(cell, "how these numbers are checked")
     return cell
+
+
+def _fold(cell: Any, what: str) -> None:
+    cell["metadata"]["tags"] = [*notebooks.tags(cell), "hide-input"]
+    cell["metadata"]["mystnb"] = {
+        "code_prompt_show": f"Show {what}",
+        "code_prompt_hide": f"Hide {what}",
+    }
 
 
 def run_times(records: dict[Path, dict[str, Any]]) -> str:
