@@ -105,7 +105,7 @@ def glue(name: str, value: Any) -> None:
 
     Raises:
         TypeError: if ``name`` is not a string or ``value`` is not a scalar.
-        ValueError: if a number is not finite: the text would quote nonsense.
+        ValueError: if the name is empty, or a number is not finite: the text would quote nonsense.
 
     >>> glue("accuracy", [0.9, 0.8])
     Traceback (most recent call last):
@@ -114,6 +114,8 @@ def glue(name: str, value: Any) -> None:
     """
     if not isinstance(name, str):
         raise TypeError(f"glue takes a string as name, not {type(name).__name__}.")
+    if not name.strip():
+        raise ValueError("glue needs a name by which the text can quote the number.")
     if hasattr(value, "item"):
         # An array or tensor of several elements has no item and is refused below.
         with contextlib.suppress(ValueError, RuntimeError):

@@ -104,7 +104,8 @@ def task(identifier: str, *, points: int) -> Callable[[Callable[..., None]], Tas
     Raises:
         ValueError: if ``points`` is not positive or ``identifier`` is empty.
     """
-    if not identifier or not isinstance(points, int) or points < 1:
+    named = isinstance(identifier, str) and identifier
+    if not named or not isinstance(points, int) or isinstance(points, bool) or points < 1:
         raise ValueError("a task needs a name and at least one point, whole points only.")
     return lambda function: Task(identifier, points, function)
 
@@ -196,7 +197,8 @@ def equal(actual: Any, expected: Any, *, hint: str) -> None:
             same = found.shape == wanted.shape and bool((found == wanted).all())
         else:
             # An array of one element is no number, whatever `==` says of the two.
-            same = np.ndim(actual) == np.ndim(expected) and bool(actual == expected)
+            alike = isinstance(actual, tuple) or not isinstance(expected, tuple)
+            same = alike and np.ndim(actual) == np.ndim(expected) and bool(actual == expected)
     except (TypeError, ValueError, RuntimeError):  # values that cannot be compared
         same = False
     if not same:
@@ -231,7 +233,10 @@ def true(condition: Any, *, hint: str) -> None:
         CheckFailed: with the hint as its sentence, if the condition is false.
     """
     _count()
-    if not bool(condition):
+    value = _array(condition)
+    if value.size > 1:
+        raise CheckFailed(_sentence("one yes or no was expected, not an array of them", hint))
+    if not bool(condition) or (value.dtype.kind == "f" and np.isnan(value).any()):
         raise CheckFailed(hint.rstrip(".") + ".")
 
 
@@ -266,7 +271,10 @@ def refuses(check: Task, *answers: Callable[..., Any], crashes: bool = False) ->
 
     Raises:
         AssertionError: if the wrong answer passes.
+        TypeError: if there is no check or no answer.
     """
+    if not isinstance(check, Task) or not answers:
+        raise TypeError("refuses takes a check made with @check.task, then the wrong answer.")
     name = getattr(answers[0], "__name__", str(answers[0]))
     try:
         check._function(*answers)
@@ -274,7 +282,7 @@ def refuses(check: Task, *answers: Callable[..., Any], crashes: bool = False) ->
         print(f"✓ refused {name}: {failure}")
         return
     except Exception as error:
-        if not crashes:
+        if not crashes or isinstance(error, NotImplementedError):
             raise
         print(f"✓ refused {name}: {_explained(name, error)}")
         return

@@ -222,7 +222,9 @@ def table(
 
 
 def _as_image(image: ArrayLike) -> np.ndarray:
-    array = np.asarray(image)
+    array = np.asarray(image.detach().cpu() if hasattr(image, "detach") else image)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"an image holds numbers, not {array.dtype}.")
     if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
         array = np.moveaxis(array, 0, 2)  # torch's channels-first order
     if array.ndim == 3 and array.shape[2] == 1:
@@ -279,7 +281,9 @@ def images(
         raise ValueError("images needs at least one image.")
     if titles is not None and len(titles) != len(pictures):
         raise ValueError(f"{len(pictures)} images need as many titles, not {len(titles)}.")
-    columns = columns or min(8, len(pictures))
+    columns = min(8, len(pictures)) if columns is None else columns
+    if columns < 1:
+        raise ValueError(f"images needs at least one column, not {columns}.")
     rows = -(-len(pictures) // columns)
     shapes = [_as_image(picture).shape for picture in pictures]
     aspect = max(shape[0] / shape[1] for shape in shapes)
@@ -323,6 +327,8 @@ def boxes(
     corners = np.asarray(corners, dtype=float)
     if corners.ndim != 2 or corners.shape[1] != 4:
         raise ValueError(f"boxes have shape (N, 4), x1 y1 x2 y2 in pixels, not {corners.shape}.")
+    if not np.isfinite(corners).all():
+        raise ValueError("a box has a corner that is not finite; leave such boxes out.")
     if labels is not None and len(labels) != len(corners):
         raise ValueError(f"{len(corners)} boxes need as many labels, not {len(labels)}.")
     ax = ax if ax is not None else figure(size=(3.4, 3.4))[1]
@@ -366,6 +372,8 @@ def masks(
     labels = np.asarray(labels)
     if labels.shape != picture.shape[:2]:
         raise ValueError(f"the mask is {labels.shape} but the image {picture.shape[:2]}.")
+    if not np.isfinite(labels).all() or not 0 <= opacity <= 1:
+        raise ValueError("masks needs finite labels and an opacity between 0 and 1.")
     palette = np.array([to_rgb(colour) for colour in COLOURS[:-1]])
     ax = ax if ax is not None else figure(size=(3.4, 3.4))[1]
     _draw_image(ax, picture)
@@ -408,6 +416,9 @@ def heatmap(
     matrix = np.asarray(values, dtype=float)
     if matrix.ndim != 2 or matrix.size == 0 or not np.isfinite(matrix).all():
         raise ValueError("heatmap needs a matrix of finite numbers with at least one cell.")
+    for ticks, size, what in ((x_ticks, matrix.shape[1], "column"), (y_ticks, len(matrix), "row")):
+        if ticks is not None and len(ticks) != size:
+            raise ValueError(f"heatmap needs one tick a {what}, {size}, not {len(ticks)}.")
     ax = ax if ax is not None else figure()[1]
     drawn = ax.imshow(matrix, cmap="viridis", aspect="auto")
     ax.set(xlabel=x_label, ylabel=y_label, title=title or "")
@@ -441,6 +452,8 @@ def disparity(values: ArrayLike, valid: ArrayLike | None = None, *, title: str =
     import matplotlib
 
     field = np.asarray(values, dtype=float)
+    if valid is not None and np.shape(valid) != field.shape:
+        raise ValueError(f"valid is {np.shape(valid)} but the disparity map {field.shape}.")
     known = np.isfinite(field) if valid is None else np.asarray(valid, bool) & np.isfinite(field)
     if field.ndim != 2 or not known.any():
         raise ValueError("disparity needs an (H, W) map with at least one valid pixel.")
@@ -477,21 +490,17 @@ def curves(
         ax: axes to draw into; a new figure by default.
 
     Raises:
-        ValueError: for no series, series not one-dimensional, or a band without its series.
+        TypeError: if ``series`` is no mapping.
+        ValueError: for no series, one that is not one-dimensional, other lengths of ``x`` or a
+            band, a band without its series, or another word than these for ``log``.
 
     >>> curves({"loss": [3, 2, 1]}, x_label="step", y_label="loss").axes[0].get_ylabel()
     'loss'
     """
-    if not series:
-        raise ValueError("curves needs at least one series.")
-    unknown = sorted(set(bands or {}) - set(series))
-    if unknown:
-        raise ValueError(f"bands names {unknown}, which are no series here.")
+    _check_curves(series, x, log, bands or {})
     ax = ax if ax is not None else figure()[1]
     for index, (name, values) in enumerate(series.items()):
         values = np.asarray(values, dtype=float)
-        if values.ndim != 1 or values.size == 0:
-            raise ValueError(f"series {name!r} must be (N,) with N > 0, not {values.shape}.")
         positions = np.arange(len(values)) if x is None else np.asarray(x, dtype=float)
         colour = COLOURS[index % len(COLOURS)]
         style = LINE_STYLES[index % len(LINE_STYLES)]
@@ -507,6 +516,27 @@ def curves(
     if len(series) > 1:
         ax.legend()
     return ax.figure
+
+
+def _check_curves(
+    series: Mapping[str, ArrayLike], x: Any, log: str, bands: Mapping[str, ArrayLike]
+) -> None:
+    if not isinstance(series, Mapping):
+        raise TypeError(f"curves takes a mapping from name to values, not {type(series).__name__}.")
+    if not series:
+        raise ValueError("curves needs at least one series.")
+    unknown = sorted(set(bands) - set(series))
+    if unknown:
+        raise ValueError(f"bands names {unknown}, which are no series here.")
+    if log not in ("", "x", "y", "xy"):
+        raise ValueError(f"log is '', 'x', 'y' or 'xy', not {log!r}.")
+    for name, values in series.items():
+        shape = np.shape(values)
+        if len(shape) != 1 or shape[0] == 0:
+            raise ValueError(f"series {name!r} must be (N,) with N > 0, not {shape}.")
+        for what, other in (("x", x), ("its band", bands.get(name))):
+            if other is not None and np.shape(other) not in (shape, ()):
+                raise ValueError(f"series {name!r} is {shape} but {what} {np.shape(other)}.")
 
 
 def decision_regions(
@@ -551,7 +581,12 @@ def decision_regions(
     (x_low, y_low), (x_high, y_high) = points.min(0) - margin, points.max(0) + margin
     xs, ys = np.linspace(x_low, x_high, resolution), np.linspace(y_low, y_high, resolution)
     grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
-    regions = np.asarray(predict(grid)).reshape(resolution, resolution)
+    regions = np.asarray(predict(grid))
+    if regions.shape != (len(grid),):
+        raise ValueError(
+            f"predict gave {regions.shape} for {len(grid)} points, not one label each."
+        )
+    regions = regions.reshape(resolution, resolution)
     colours = ListedColormap(COLOURS[:6])
     ax.imshow(
         regions,

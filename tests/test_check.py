@@ -416,3 +416,37 @@ def test_refuses_takes_further_answers(capsys):
 
     check.refuses(check_inverse, forgets_to_double, double)
     assert "refused forgets_to_double" in capsys.readouterr().out
+
+
+# --- Degenerate input -----------------------------------------------------------------------------
+
+
+def test_true_refuses_nan_and_arrays():
+    failure(check.true, float("nan"))
+    assert "one yes or no" in failure(check.true, np.array([True, False]))
+
+
+def test_equal_tells_an_array_from_a_tuple():
+    failure(check.equal, np.array([3]), (3,))
+    check.equal((3,), (3,), hint=HINT)
+
+
+def test_refuses_needs_a_check_and_an_answer():
+    with pytest.raises(TypeError, match=r"made with @check\.task"):
+        check.refuses(check_double)
+    with pytest.raises(TypeError, match=r"made with @check\.task"):
+        check.refuses(lambda answer: None, abs)
+
+
+def test_a_stub_is_no_wrong_answer():
+    def stub(x):
+        raise NotImplementedError
+
+    with pytest.raises(NotImplementedError):
+        check.refuses(check_double, stub, crashes=True)
+
+
+@pytest.mark.parametrize(("identifier", "points"), [(3, 1), ("a", True)])
+def test_task_refuses_what_is_no_name_or_number(identifier, points):
+    with pytest.raises(ValueError, match="a name and at least one point"):
+        check.task(identifier, points=points)

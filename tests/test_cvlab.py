@@ -289,3 +289,8 @@ def test_glue_refuses_numbers_that_are_not_finite(value):
 def test_glue_refuses_names_that_are_no_strings(name):
     with pytest.raises(TypeError, match=f"a string as name, not {type(name).__name__}"):
         cvlab.glue(name, 1)
+
+
+def test_glue_needs_a_name():
+    with pytest.raises(ValueError, match="needs a name"):
+        cvlab.glue(" ", 1)

@@ -615,3 +615,44 @@ def test_decision_regions_refuses_more_classes_than_colours():
 def test_decision_regions_explains_missing_points():
     with pytest.raises(ValueError, match="point"):
         plot.decision_regions(lambda p: np.zeros(len(p), int), np.zeros((0, 2)), np.zeros(0))
+
+
+# --- Refusals: one sentence that says what is wrong ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "words"),
+    [
+        (lambda: plot.heatmap(GREY, **LABELS, x_ticks=["a"]), ValueError, "one tick a column, 4"),
+        (lambda: plot.heatmap(GREY, **LABELS, y_ticks=["a"]), ValueError, "one tick a row, 3"),
+        (lambda: plot.disparity(GREY, np.ones((2, 2))), ValueError, r"valid is \(2, 2\)"),
+        (lambda: plot.curves([1, 2], **LABELS), TypeError, "mapping from name to values"),
+        (lambda: plot.curves({"a": [1, 2]}, x=[1], **LABELS), ValueError, r"but x \(1,\)"),
+        (lambda: plot.curves({"a": [1]}, bands={"a": [1, 2]}, **LABELS), ValueError, "its band"),
+        (lambda: plot.curves({"a": [1, 2]}, log="z", **LABELS), ValueError, "log is"),
+        (lambda: plot.images([GREY], columns=0), ValueError, "at least one column"),
+        (lambda: plot.images([np.array([["a"]])]), ValueError, "holds numbers"),
+        (lambda: plot.boxes(GREY, [[0, 0, np.nan, 1]]), ValueError, "not finite"),
+        (lambda: plot.masks(GREY, np.zeros((3, 4)), opacity=3), ValueError, "between 0 and 1"),
+        (lambda: plot.masks(GREY, np.full((3, 4), np.nan)), ValueError, "finite labels"),
+        (
+            lambda: plot.decision_regions(lambda p: p[:, 0], [[np.nan, 0]], [0]),
+            ValueError,
+            "finite points",
+        ),
+        (
+            lambda: plot.decision_regions(lambda p: np.zeros(3), [[0, 0]], [0]),
+            ValueError,
+            "one label each",
+        ),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(call, kind, words):
+    with pytest.raises(kind, match=words):
+        call()
+
+
+def test_images_takes_a_tensor_that_requires_a_gradient():
+    import torch
+
+    assert len(plot.images([torch.zeros(3, 4, 5, requires_grad=True)]).axes) == 1
