@@ -564,15 +564,11 @@ def decision_regions(
     from matplotlib.colors import ListedColormap
 
     points, labels = np.asarray(points, dtype=float), np.asarray(labels)
-    if (
-        points.ndim != 2
-        or points.shape[1] != 2
-        or labels.shape != (len(points),)
-        or not len(points)
-    ):
+    shapes_fit = points.ndim == 2 and points.shape[1] == 2 and labels.shape == (len(points),)
+    if not shapes_fit or len(points) == 0 or not np.isfinite(points).all():
         raise ValueError(
-            f"decision_regions needs points (N, 2) and labels (N,), N > 0, not {points.shape} and "
-            f"{labels.shape}."
+            f"decision_regions needs finite points (N, 2) and labels (N,), N > 0, not "
+            f"{points.shape} and {labels.shape}."
         )
     if labels.min() < 0 or labels.max() > 5:
         raise ValueError("decision_regions tells at most six classes apart, labelled 0 to 5.")
