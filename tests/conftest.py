@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from cvlab.classroom import notebooks
+
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
 IN_CI = os.environ.get("CI") == "true"
@@ -71,16 +73,10 @@ def copy(tmp_path: Path) -> Callable[[], Path]:
 
     def make() -> Path:
         target = tmp_path / "a copy"
-        listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-        ).stdout.decode()
-        for name in filter(None, listed.split("\0")):
-            if (ROOT / name).is_file():
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, target / name)
+        for path in notebooks.repository_files(ROOT):
+            place = target / path.relative_to(ROOT)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, place)
         subprocess.run(["git", "init", "--quiet"], cwd=target, check=True)
         return target
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import yaml
 
-from cvlab.classroom.notebooks import ROOT
+from cvlab.classroom.notebooks import ROOT, repository_files
 
 #: An address of this repository wherever one may be written: page, Colab link, install line, git.
 _KNOWN = re.compile(r"github\.com[/:]([\w.-]+/[\w.-]+?)(?=\.git\b|[/\"'\s)#@>\\`]|$)", re.M)
@@ -37,17 +36,7 @@ def slug(url: str) -> str:
 
 
 def _files(root: Path) -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=root,
-        capture_output=True,
-        check=False,
-    )
-    if listed.returncode == 0:
-        names = [root / name for name in listed.stdout.decode().split("\0") if name]
-    else:  # an unpacked archive
-        names = [p for p in root.rglob("*") if not {".venv", "_build", ".git"} & set(p.parts)]
-    return [path for path in names if path.suffix in _TEXT and path.is_file()]
+    return [path for path in repository_files(root) if path.suffix in _TEXT]
 
 
 def faults(root: Path = ROOT) -> list[str]:

@@ -281,19 +281,11 @@ def contents(root: Path = ROOT) -> list[str]:
 
 def repository(root: Path = ROOT) -> list[str]:
     """No big file, no address of a package index, no path of a machine, no minified script."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=root,
-        capture_output=True,
-        check=True,
-    ).stdout.decode()
     index = re.compile(r"(?:pypi|pythonhosted|npmjs|conda\.anaconda)\.(?:org|com)", re.I)
     place = re.compile(r"(?<![\w.:/-])/(?:home|root|Users|work|opt|tmp)/\w")
     found = []
-    for name in filter(None, listed.split("\0")):
-        path = root / name
-        if not path.is_file():
-            continue
+    for path in notebooks.repository_files(root):
+        name = path.relative_to(root).as_posix()
         data = path.read_bytes()
         if len(data) > 1_000_000:
             found.append(f"{name} has {len(data) / 1e6:.1f} MB; the limit is 1 MB.")

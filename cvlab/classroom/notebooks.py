@@ -110,6 +110,21 @@ def files(root: Path = ROOT, folders: Iterable[str] = FOLDERS) -> Iterator[Path]
         yield from sorted((root / folder).glob("*.ipynb"))
 
 
+def repository_files(root: Path = ROOT) -> list[Path]:
+    """Return the files of the repository: what git tracks, and what it would if asked."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=root,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode == 0:
+        paths = [root / name for name in listed.stdout.decode().split("\0") if name]
+    else:  # an unpacked archive
+        paths = [p for p in root.rglob("*") if not {".venv", "_build", ".git"} & set(p.parts)]
+    return [path for path in paths if path.is_file()]
+
+
 def tidy(paths: Iterable[Path]) -> list[Path]:
     """Format notebooks with ruff and write them in normal form.
 
