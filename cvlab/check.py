@@ -202,9 +202,21 @@ def equal(actual: Any, expected: Any, *, hint: str) -> None:
     except (TypeError, ValueError, RuntimeError):  # values that cannot be compared
         same = False
     if not same:
-        raise CheckFailed(
-            _sentence(f"the result is {_short(actual)} but should be {_short(expected)}", hint)
-        )
+        raise CheckFailed(_sentence(_difference(actual, expected), hint))
+
+
+def _difference(actual: Any, expected: Any) -> str:
+    """Say how two values differ; of long arrays the first entry that does."""
+    if hasattr(expected, "shape") or isinstance(expected, list):
+        found, wanted = _array(actual), _array(expected)
+        if found.shape != wanted.shape:
+            return f"the result has shape {found.shape} but should have {wanted.shape}"
+        if found.size > 10:
+            index = tuple(int(i) for i in np.argwhere(found != wanted)[0])
+            place = index[0] if len(index) == 1 else index
+            values = _short(found[index].item()), _short(wanted[index].item())
+            return f"at index {place} the result is {values[0]} but should be {values[1]}"
+    return f"the result is {_short(actual)} but should be {_short(expected)}"
 
 
 def _short(value: Any) -> str:

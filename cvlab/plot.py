@@ -212,10 +212,12 @@ def table(
         "<tr>" + "".join(f"<td>{html.escape(text(cell))}</td>" for cell in row) + "</tr>"
         for row in rows
     )
+    name = html.escape(caption)
+    # The caption stands outside the part that scrolls, or a phone would cut it off.
     markup = (
-        f'<div class="cvlab-table" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
-        f"<table><caption>{html.escape(caption)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<figure class="cvlab-table"><figcaption>{name}</figcaption>'
+        f'<div tabindex="0" role="region" aria-label="{name}"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>"
     )
     plain = "\n".join(" | ".join(text(cell) for cell in row) for row in [list(columns), *rows])
     display({"text/html": markup, "text/plain": f"{caption}\n{plain}"}, raw=True)

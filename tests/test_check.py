@@ -135,7 +135,7 @@ def test_equal_passes(actual, expected):
         ((1, 2), (2, 1), "the result is (1, 2) but should be (2, 1)"),
         ([1, 2], (1, 2), "the result is [1, 2] but should be (1, 2)"),
         ([1, 3], [1, 2], "the result is [1, 3] but should be [1, 2]"),
-        ([1, 2], [[1, 2]], "the result is [1, 2] but should be [[1, 2]]"),
+        ([1, 2], [[1, 2]], "the result has shape (2,) but should have (1, 2)"),
         (np.arange(3), 3, "the result is array([0, 1, 2]) but should be 3"),
         (None, [1], "the function returns nothing: is a `return` missing"),
         ("one", [1], "the result is a str, not an array of numbers"),
@@ -146,9 +146,11 @@ def test_equal_fails(actual, expected, sentence):
 
 
 def test_equal_shortens_what_is_long():
-    sentence = failure(check.equal, np.arange(900), np.arange(1, 901))
+    sentence = failure(check.equal, "x" * 900, "y" * 900)
     assert len(sentence) < 240
     assert "..." in sentence
+    sentence = failure(check.equal, np.arange(900), np.arange(1, 901))
+    assert "at index 0 the result is 0 but should be 1" in sentence
 
 
 def test_equal_compares_lists_of_strings():
@@ -450,3 +452,13 @@ def test_a_stub_is_no_wrong_answer():
 def test_task_refuses_what_is_no_name_or_number(identifier, points):
     with pytest.raises(ValueError, match="a name and at least one point"):
         check.task(identifier, points=points)
+
+
+def test_equal_names_the_entry_in_which_long_arrays_differ():
+    wrong = np.arange(60)
+    wrong[41] = 7
+    assert "at index 41 the result is 7 but should be 41" in failure(
+        check.equal, wrong, np.arange(60)
+    )
+    sentence = failure(check.equal, wrong.reshape(6, 10), np.arange(60).reshape(6, 10))
+    assert "at index (4, 1) the result is 7 but should be 41" in sentence

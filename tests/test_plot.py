@@ -205,7 +205,7 @@ def test_table():
         lambda: plot.table(rows, ["method", "accuracy & more", "steps"], caption="Results <here>")
     )
     page = BeautifulSoup(data["text/html"], "html.parser")
-    assert page.caption.text == "Results <here>"
+    assert page.figcaption.text == "Results <here>"
     assert page.div["aria-label"] == "Results <here>"
     assert page.div["tabindex"] == "0"
     assert [cell.text for cell in page.find_all("th")] == ["method", "accuracy & more", "steps"]
