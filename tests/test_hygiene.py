@@ -20,7 +20,9 @@ from cvlab.classroom import address, hygiene, systems
     "rule", hygiene.RULES, ids=lambda rule: f"{rule.__module__}.{rule.__name__}"
 )
 def test_rule(rule):
-    assert rule(ROOT) == []
+    faults = rule(ROOT)
+    if faults:
+        pytest.fail("\n".join(faults), pytrace=False)
 
 
 def public_functions(path):
@@ -125,7 +127,10 @@ def test_readme_and_pages_name_only_make_targets_that_exist():
 
 def test_the_index_of_systems_has_every_method():
     rows = systems.read()
-    assert len(rows) == 275
+    assert len(rows) >= 275, "a method of the course is missing from book/systems.csv"
+    assert f"the {len(rows)} methods" in (ROOT / "README.md").read_text(encoding="utf-8").replace(
+        "\n", " "
+    ), "README.md states another number of methods than book/systems.csv has"
     assert {row.chapter for row in rows} >= {"01_knn", "33_self_supervised_stereo"}
     page = systems.page()
     for row in rows:

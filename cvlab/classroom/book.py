@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import yaml
 
 from cvlab.classroom import execute, exercises, logo, notebooks, page, systems
 from cvlab.classroom.notebooks import ROOT
@@ -32,19 +33,30 @@ class BuildError(RuntimeError):
     """The book cannot be built; the message says why and what to do."""
 
 
-def build(report=print) -> Path:
+def build(report=print, only: str | None = None) -> Path:
     """Build the book and return the folder of its pages.
+
+    Args:
+        report: receives lines of progress.
+        only: execute this chapter alone; the others must have been executed before.
 
     Raises:
         BuildError: if a notebook fails, a page is too heavy or Sphinx warns.
     """
-    found = exercises.faults()
+    found = [*exercises.faults(), *_faults_of_contents()]
     if found:
-        raise BuildError(found[0])
+        raise BuildError("\n  ".join(found))
     pages = [ROOT / "book" / "index.ipynb", *notebooks.files(ROOT, ("chapters",))]
-    failures = execute.execute_all(pages, report=report)
+    if only is not None:
+        wanted = [path for path in pages if path.stem == only]
+        failures = execute.execute_all(wanted, report=report)
+        stale = [path.stem for path in pages if execute.record(path) is None and path not in wanted]
+        if stale and not failures:
+            raise BuildError(f"{only} ran, but {', '.join(stale)} has no valid run: `make book`.")
+    else:
+        failures = execute.execute_all(pages, report=report)
     if failures:
-        raise BuildError("; ".join(failures))
+        raise BuildError("\n  ".join(failures))
     offline = fetch_libraries(report)
     lay_out(pages)
     wanted = {"frame": _digest(frame=True) + str(offline), "pages": _digest(frame=False)}
@@ -56,9 +68,21 @@ def build(report=print) -> Path:
     STAMP.unlink(missing_ok=True)
     # Sphinx rewrites the pages whose source changed; what frames every page concerns them all.
     _jupyter_book(everything=not HTML.exists() or built.get("frame") != wanted["frame"])
+    _remove_orphans()
     _check_weight()
     STAMP.write_text(json.dumps(wanted), encoding="utf-8")
     return HTML
+
+
+def _faults_of_contents() -> list[str]:
+    path = ROOT / "book" / "_toc.yml"
+    try:
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        return [f"book/_toc.yml{line} is not YAML: {getattr(error, 'problem', error)}."]
+    return []
 
 
 def fetch_libraries(report=print) -> bool:
@@ -66,9 +90,13 @@ def fetch_libraries(report=print) -> bool:
     lock = (ROOT / "book" / "package-lock.json").read_bytes()
     stamp = NPM / "installed"
     wanted = hashlib.sha256(lock).hexdigest()
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+    whole = stamp.exists() and stamp.read_text(encoding="utf-8") == wanted
+    if whole and all(path.exists() for path in _vendor_files().values()):
         return True
+    stamp.unlink(missing_ok=True)
     npm = shutil.which("npm")
+    if npm is None and os.environ.get("CI") == "true":
+        raise BuildError("npm is missing, and a published book must serve its own libraries.")
     if npm is None:
         report("npm is missing: pages take MathJax and the widgets from a public CDN, so they need")
         report("a network; install Node.js and run `make book` again for a book that needs none.")
@@ -85,6 +113,8 @@ def fetch_libraries(report=print) -> bool:
         text=True,
         check=False,
     )
+    if done.returncode and os.environ.get("CI") == "true":
+        raise BuildError(f"npm failed: {(done.stderr or done.stdout).strip()[-500:]}")
     if done.returncode:
         report(f"npm failed: {(done.stderr or done.stdout).strip().splitlines()[-1:]}; pages take")
         report("MathJax and the widgets from a public CDN until `make book` succeeds with npm.")
@@ -124,10 +154,9 @@ def lay_out(pages: list[Path]) -> None:
             wanted[path.relative_to(ROOT / "book").as_posix()] = path.read_bytes()
     records = {}
     for path in pages:
-        executed, _ = execute.stored(path)
-        records[path] = json.loads(executed.with_suffix(".json").read_text(encoding="utf-8"))
+        records[path] = execute.record(path)
         name = "index.ipynb" if path.stem == "index" else f"chapters/{path.name}"
-        notebook = decorate(nbformat.read(executed, as_version=4), records[path], path.stem)
+        notebook = decorate(with_outputs(path), records[path], path.stem)
         wanted[name] = nbformat.writes(notebook).encode()
     for path in notebooks.files(ROOT, ("exercises",)):
         exercise = nbformat.read(path, as_version=4)
@@ -150,6 +179,22 @@ def lay_out(pages: list[Path]) -> None:
         if not path.exists() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+
+
+def with_outputs(path: Path) -> Any:
+    """Return a notebook as it is now with the outputs of its last run, which prose leaves valid."""
+    notebook = notebooks.load(path)
+    executed = nbformat.read(execute.stored(path)[0], as_version=4)
+    # The sources of the code cells are part of the digest, so both lists are the same.
+    code, runs = (
+        [cell for cell in cells if cell["cell_type"] == "code"]
+        for cells in (notebook["cells"], executed["cells"])
+    )
+    for cell, run in zip(code, runs, strict=True):
+        cell["outputs"], cell["execution_count"] = run["outputs"], run["execution_count"]
+    if "widgets" in executed["metadata"]:
+        notebook["metadata"]["widgets"] = executed["metadata"]["widgets"]
+    return notebook
 
 
 def decorate(notebook: Any, record: dict[str, Any], name: str) -> Any:
@@ -263,6 +308,17 @@ def _jupyter_book(*, everything: bool) -> None:
         raise BuildError(
             "Jupyter Book reports:\n  " + "\n  ".join(telling[:20]) + f"\nThe whole log: {log}"
         )
+
+
+def _remove_orphans() -> None:
+    """Remove the pages whose source is gone, which Sphinx leaves behind."""
+    made = {"genindex.html", "search.html"}
+    for path in HTML.rglob("*.html"):
+        place = path.relative_to(HTML)
+        if place.parts[0] in {"_static", "_sources"} or place.name in made:
+            continue
+        if not any((SOURCE / place).with_suffix(kind).exists() for kind in (".md", ".ipynb")):
+            path.unlink()
 
 
 def _check_weight() -> None:

@@ -25,11 +25,12 @@ def say(line: str) -> None:
 def make_book(options: argparse.Namespace) -> int:
     """Build the book, say where it is and, unless told not to, serve it."""
     from cvlab.classroom import book
+    from cvlab.classroom.execute import ExecutionError
 
     started = time.monotonic()
     try:
-        html = book.build(report=say)
-    except (book.BuildError, ValueError) as error:
+        html = book.build(report=say, only=getattr(options, "name", None))
+    except (book.BuildError, ExecutionError, ValueError) as error:
         say(f"cvlab: the book was not built. {error}")
         return 1
     say(f"Book: {html / 'index.html'} ({time.monotonic() - started:.0f} s)")
@@ -199,12 +200,19 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    options = parser().parse_args(arguments)
+    options, unknown = parser().parse_known_args(arguments)
+    if hasattr(options, "arguments"):  # -k, -x, --lf and the like are pytest's
+        options.arguments = [*options.arguments, *unknown]
+    elif unknown:
+        parser().error(f"unknown: {' '.join(unknown)}")
     if not (ROOT / "_config.yml").exists():
         say("cvlab: this command works inside a checkout of the course, installed with `make`.")
         return 1
     try:
         return options.run(options)
+    except OSError as error:
+        say(f"cvlab: {error.filename or 'a file'}: {error.strerror}; nothing was half written.")
+        return 1
     except KeyboardInterrupt:
         say("\ncvlab: stopped; what was finished is kept.")
         return 130

@@ -107,11 +107,11 @@ def record(path: Path) -> dict[str, Any] | None:
     executed, described = stored(path)
     try:
         found = json.loads(described.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not executed.exists() or found.get("digest") != digest(path):
-        return None
-    return found
+        whole = found["executed"] == hashlib.sha256(executed.read_bytes()).hexdigest()
+        complete = {"digest", "seconds", "peak_bytes", "widgets"} <= set(found)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # missing or damaged: the notebook runs again
+    return found if whole and complete and found["digest"] == digest(path) else None
 
 
 def thread_limits(threads: int) -> dict[str, str]:
@@ -164,10 +164,10 @@ def execute(path: Path, threads: int | None = None) -> dict[str, Any]:
         proof.unlink(missing_ok=True)
     found |= {"digest": wanted, "seconds": round(time.monotonic() - started, 1)}
     del notebook["cells"][-1]
-    nbformat.write(notebook, executed)
-    partial = described.with_suffix(".partial")
-    partial.write_text(json.dumps(found), encoding="utf-8")
-    partial.replace(described)
+    content = nbformat.writes(notebook)
+    notebooks.write(executed, content)
+    found["executed"] = hashlib.sha256(content.encode()).hexdigest()
+    notebooks.write(described, json.dumps(found))
     return found
 
 

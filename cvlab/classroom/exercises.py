@@ -110,6 +110,6 @@ def write(root: Path = ROOT) -> list[Path]:
     for path, content in wanted.items():
         if not path.exists() or path.read_text(encoding="utf-8") != content:
             path.parent.mkdir(exist_ok=True)
-            path.write_text(content, encoding="utf-8")
+            notebooks.write(path, content)
             changed.append(path)
     return changed

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +106,16 @@ def text(notebook: Any) -> str:
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
+def write(path: Path, content: str) -> None:
+    """Write a file whole or not at all: a full disk or a kill leaves the old one as it was."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(content, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def files(root: Path = ROOT, folders: Iterable[str] = FOLDERS) -> Iterator[Path]:
     """Iterate over the course's notebooks, and the front page among the chapters' company."""
     for folder in folders:
@@ -130,13 +142,29 @@ def tidy(paths: Iterable[Path]) -> list[Path]:
 
     Returns:
         The files that were changed.
+
+    Raises:
+        NotebookError: if a file is no notebook, or a code cell no Python.
     """
     paths = list(paths)
     before = {path: path.read_bytes() for path in paths}
-    # An exercise's stubs would lose imports that the student's code will need, so only solutions
-    # and chapters are linted; ruff is found beside this interpreter.
-    ruff = [sys.executable, "-m", "ruff"]
-    subprocess.run([*ruff, "format", "--quiet", *paths], check=True)
     for path in paths:
-        path.write_text(text(normal(load(path))), encoding="utf-8")
+        load(path)  # a damaged notebook is named before anything is written
+    # ruff rewrites files in place, so it gets copies: nothing is lost when the disk is full.
+    with tempfile.TemporaryDirectory() as folder:
+        copies = {path: Path(folder) / f"{path.parent.name}-{path.name}" for path in paths}
+        for path, copy in copies.items():
+            shutil.copy(path, copy)
+        ruff = [sys.executable, "-m", "ruff", "format", "--quiet", "--no-cache"]
+        ruff += ["--config", str(ROOT / "pyproject.toml")]
+        done = subprocess.run(
+            [*ruff, *copies.values()], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            reason = (done.stderr or done.stdout).strip().splitlines()[0]
+            raise NotebookError(f"ruff cannot format a code cell: {reason.replace(folder, '')}")
+        for path, copy in copies.items():
+            content = text(normal(load(copy)))
+            if content.encode() != before[path]:
+                write(path, content)
     return [path for path in paths if path.read_bytes() != before[path]]
