@@ -202,6 +202,7 @@ class Explorer:
         import ipywidgets
 
         frames = {position: self.frame(position) for position in self.positions()}
+        _check_alternatives(frames)
         weight = sum(len(frame) for frame in frames.values())
         if weight > MAX_BYTES:
             raise ValueError(
@@ -268,6 +269,18 @@ class Explorer:
 
 #: Every explorer made in this process, in order; the book's builder asks them for their proof.
 registry: list[Explorer] = []
+
+
+def _check_alternatives(frames: Mapping[tuple[int, ...], str]) -> None:
+    """Refuse one text for two pictures: a reader who cannot see them would notice no change."""
+    pictures: dict[str, str] = {}
+    for frame in frames.values():
+        alt, _, picture = frame.partition(" width=")
+        if pictures.setdefault(alt, picture) != picture:
+            raise ValueError(
+                f"two different frames have the same alternative text, {html.unescape(alt)!r}: "
+                "let it name the values or what is seen."
+            )
 
 
 def _options(name: str, values: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:

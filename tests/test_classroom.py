@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cvlab.classroom import bootstrap, cli, execute, exercises, notebooks, systems
+from cvlab.classroom import book, bootstrap, cli, execute, exercises, notebooks, systems
 from cvlab.classroom.notebooks import NotebookError
 
 
@@ -244,20 +244,62 @@ class TestExecution:
         }
         assert {proof["frame"] for proof in widget["proof"]} <= values
 
-    def test_all_report_progress_and_failures_do_not_stop_the_rest(self, tmp_path):
+    def test_all_report_progress_and_failures_do_not_stop_the_rest(self, tmp_path, monkeypatch):
         good = write(tmp_path / "a" / "good.ipynb", new_code_cell("x = 1"))
         bad = write(tmp_path / "a" / "bad.ipynb", new_code_cell("raise ValueError('no')"))
         lines = []
-        # In this process: the pool's workers would not see the store of this test.
-        assert execute.execute_all([], report=lines.append) == []
-        for path in (good, bad):
-            try:
-                execute.execute(path)
-            except execute.ExecutionError as error:
-                lines.append(str(error))
+        monkeypatch.setenv("CVLAB_STORE", str(execute.STORE))  # for the workers
+        failures = execute.execute_all([bad, good], workers=2, report=lines.append)
+        assert len(failures) == 1
+        assert "ValueError: no" in failures[0]
+        assert execute.record(good) is not None
+        assert execute.record(bad) is None
+        assert "2 to run, 0 up to date" in lines[0]
+        assert any(line.startswith("  [2/2]") for line in lines)
         assert execute.execute_all([good], report=lines.append) == []
         assert "1 up to date" in lines[-1]
-        assert any("ValueError: no" in line for line in lines)
+
+    def test_a_damaged_result_is_stale(self, tmp_path):
+        path = write(tmp_path / "a" / "n.ipynb", new_code_cell("x = 1"))
+        execute.execute(path)
+        executed = execute.stored(path)[0]
+        executed.write_text(executed.read_text()[:40])
+        assert execute.record(path) is None
+
+    def test_edited_prose_and_tags_reach_the_page_without_a_new_run(self, tmp_path):
+        code = new_code_cell("print(6 * 7)", id="answer")
+        path = write(tmp_path / "a" / "n.ipynb", new_markdown_cell("old words"), code)
+        execute.execute(path)
+        code.metadata["tags"] = ["hide-input"]
+        write(path, new_markdown_cell("new words"), new_markdown_cell("more"), code)
+        assert execute.record(path) is not None
+        first, second, answer = book.with_outputs(path)["cells"]
+        assert (first["source"], second["source"]) == ("new words", "more")
+        assert answer["outputs"][0]["text"] == "42\n"
+        assert notebooks.tags(answer) == ["hide-input"]
+
+
+class TestWriting:
+    def test_a_failed_write_leaves_the_old_file(self, tmp_path, monkeypatch):
+        path = tmp_path / "a.ipynb"
+        path.write_text("the old content")
+
+        def full(self, *_arguments, **_options):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space"):
+            notebooks.write(path, "the new content")
+        assert path.read_text() == "the old content"
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_tidy_names_a_faulty_cell_and_writes_nothing(self, tmp_path):
+        good = write(tmp_path / "good.ipynb", new_code_cell("x=1"))
+        bad = write(tmp_path / "bad.ipynb", new_code_cell("x ="))
+        before = good.read_bytes(), bad.read_bytes()
+        with pytest.raises(NotebookError, match="ruff cannot format"):
+            notebooks.tidy([good, bad])
+        assert (good.read_bytes(), bad.read_bytes()) == before
 
 
 class TestCommands:
@@ -344,7 +386,7 @@ class TestBootstrap:
             [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
         )
         assert done.returncode == 0, done.stderr
-        assert time.monotonic() - started < 60
+        assert time.monotonic() - started < 20
 
     def test_an_unsuitable_python_gets_one_sentence(self, monkeypatch):
         monkeypatch.setattr(bootstrap.sys, "version_info", (3, 9, 0))

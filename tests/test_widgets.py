@@ -230,6 +230,13 @@ def test_missing_alt_and_wrong_return_are_refused():
         wrong.frame((0,))
 
 
+def test_one_text_for_two_pictures_is_refused(drawn):
+    draw, _ = drawn
+    explorer = explore(draw, alt="A bar of some height", height=[1, 5])
+    with pytest.raises(ValueError, match="two different frames have the same alternative text"):
+        explorer.widget(static=True)
+
+
 def test_too_heavy_a_widget_is_refused(drawn, monkeypatch):
     draw, _ = drawn
     explorer = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])

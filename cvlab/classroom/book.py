@@ -17,6 +17,7 @@ from typing import Any
 import nbformat
 import yaml
 
+from cvlab import widgets
 from cvlab.classroom import execute, exercises, logo, notebooks, page, systems
 from cvlab.classroom.notebooks import ROOT
 
@@ -25,7 +26,7 @@ SOURCE = BUILD / "source"
 HTML = BUILD / "html"
 NPM = BUILD / "npm"
 STAMP = BUILD / "built"
-WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+WIDGET_STATE = 'type="application/vnd.jupyter.widget-state+json"'
 PAGE_LIMIT = 4_000_000
 
 
@@ -323,6 +324,14 @@ def _remove_orphans() -> None:
 
 def _check_weight() -> None:
     for path in HTML.rglob("*.html"):
+        page_text = path.read_text(encoding="utf-8")
+        start = page_text.find(WIDGET_STATE)
+        state = page_text.find("</script>", start) - start if start >= 0 else 0
+        if state > widgets.MAX_BYTES:
+            raise BuildError(
+                f"{path.relative_to(HTML)}: its sliders weigh {state / 1e6:.1f} MB together; the "
+                f"limit is {widgets.MAX_BYTES / 1e6:.0f} MB: draw fewer or smaller frames."
+            )
         weight = path.stat().st_size
         if weight > PAGE_LIMIT:
             raise BuildError(

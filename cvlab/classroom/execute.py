@@ -26,7 +26,7 @@ from typing import Any
 from cvlab.classroom import notebooks
 from cvlab.classroom.notebooks import ROOT
 
-STORE = ROOT / "_build" / "notebooks"
+STORE = Path(os.environ.get("CVLAB_STORE") or ROOT / "_build" / "notebooks")
 CELL_TIMEOUT = 600  # seconds; a notebook that hangs must not hang the build
 
 _EPILOGUE = """

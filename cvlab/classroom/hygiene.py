@@ -16,13 +16,14 @@ import yaml
 from cvlab.classroom import address, exercises, notebooks, systems
 from cvlab.classroom.notebooks import ROOT, NotebookError
 
-BUDGET_SECONDS = 120
-
 _ROLE = re.compile(r"\{[a-z:]+\}`[^`]*`")
 _CODE = re.compile(r"```.*?```|`[^`]*`", re.S)
 _MATH = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", re.S)
 _LINK = re.compile(r"\]\([^)]*\)|<[^>]+>")
-_MEASURED = re.compile(r"(?<![\w.])(?:\d+(?:\.\d+)?\s?(?:%|per cent)|\d+\.\d+)(?![\w.]*\d)")
+_MEASURED = re.compile(
+    r"(?<![\w.])(?:\d+(?:\.\d+)?(?:\s|&nbsp;)?(?:%|per ?cent\b|(?:ms|s|MB|GB|seconds|minutes)\b)"
+    r"|(?:\w+ty|\w+ty-\w+) per ?cent\b|\d+ (?:out )?of \d+|\d+\.\d+|\d+e-?\d+)(?![\w.]*\d)"
+)
 
 # American spellings whose British reading is another word, or which are right in both.
 _BRITISH_TOO = {
@@ -187,12 +188,12 @@ def measured_numbers(root: Path = ROOT) -> list[str]:
     A number typed into the text cannot fail when the code changes.
     """
     found = []
-    for path in notebooks.files(root, ("chapters",)):
+    for path in [root / "book" / "index.ipynb", *notebooks.files(root, ("chapters",))]:
         for identifier, source, _ in _cells(path, "markdown"):
             for number in _MEASURED.findall(_prose(source)):
                 found.append(
-                    f"chapters/{path.name}, {identifier}: {number.strip()} is typed into the text; "
-                    "glue it from the run, or set an exact constant in $...$."
+                    f"{path.parent.name}/{path.name}, {identifier}: {number.strip()} is typed into "
+                    "the text; glue it from the run, or set an exact constant in $...$."
                 )
     return found
 
@@ -206,6 +207,11 @@ def glued(root: Path = ROOT) -> list[str]:
         names = re.findall(r"\bglue\(\s*f?\"([^\"]+)\"", code)
         quoted = set(re.findall(r"\{glue:text\}`([^`:]+)", text))
         found += [f"{path.name}: {name} is glued twice." for name in _twice(names)]
+        found += [
+            f"{path.name}: the glued name {name} is all field; give it fixed words too."
+            for name in names
+            if "{" in name and len(re.sub(r"\{.*?\}", "", name)) < 3
+        ]
         patterns = [re.compile(re.sub(r"\\\{.*?\\\}", ".+", re.escape(name))) for name in names]
         found += [
             f"{path.name}: the text quotes {name}, which no cell glues."
@@ -224,9 +230,28 @@ def _twice(names: list[str]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
 
 
+def asserted(root: Path = ROOT) -> list[str]:
+    """A cell that shows a method or glues a number asserts something in the same cell."""
+    found = []
+    for path in notebooks.files(root, ("chapters",)):
+        for identifier, source, cell in _cells(path, "code"):
+            shows = any(tag.startswith("system:") for tag in notebooks.tags(cell))
+            checks = re.sub(r"assert True\b", "", source)
+            if (shows or re.search(r"\bglue\(", source)) and not re.search(
+                r"\bassert\b|\bassert_\w+\(", checks
+            ):
+                what = "shows a method" if shows else "glues a number"
+                found.append(f"chapters/{path.name}, {identifier}: {what} but asserts nothing.")
+    return found
+
+
 def anatomy(root: Path = ROOT) -> list[str]:
     """A chapter has what the style asks for; a solution has tasks with wrong answers."""
     found = []
+    install = f'%pip install -q "cvlab @ git+{address.current(root)}"'
+    for path in notebooks.files(root, ("chapters", "solutions")):
+        if not any(install in source for _, source, _ in _cells(path, "code")):
+            found.append(f"{path.parent.name}/{path.name} lacks the line for Colab: {install}")
     for path in notebooks.files(root, ("chapters",)):
         code = "\n".join(source for _, source, _ in _cells(path, "code"))
         text = "\n".join(source for _, source, _ in _cells(path, "markdown"))
@@ -234,7 +259,9 @@ def anatomy(root: Path = ROOT) -> list[str]:
             "a live widget": "explore(" in code,
             "the seed (cvlab.setup)": "cvlab.setup(" in code,
             "a section In practice": "\n## In practice" in f"\n{text}",
-            "five questions": text.count("<details>") >= 5,
+            "five questions": len(re.findall(r"<summary>[^<]{10,}</summary>\s+\S", text)) >= 5,
+            "its outcomes (By the end you can)": "By the end you can" in text,
+            "its further reading": "urther reading" in text,
             "a link to its exercise": f"(../exercises/{path.name})" in text,
             "a citation": "{cite" in text,
             "an assertion": re.search(r"\bassert\b|assert_", code),
@@ -249,6 +276,14 @@ def anatomy(root: Path = ROOT) -> list[str]:
         cells = notebooks.load(path)["cells"]
         tasks = sum(bool(c["metadata"].get("nbgrader", {}).get("solution")) for c in cells)
         wrong = sum("wrong-answer" in notebooks.tags(cell) for cell in cells)
+        idle = [
+            cell["id"]
+            for cell in cells
+            if "wrong-answer" in notebooks.tags(cell) and "check.refuses(" not in cell["source"]
+        ]
+        found += [f"solutions/{path.name}, {name}: refuses nothing." for name in idle]
+        if tasks < 3:
+            found.append(f"solutions/{path.name}: {tasks} tasks; an exercise has at least three.")
         if not tasks or wrong < 2 * tasks:
             found.append(f"solutions/{path.name}: {tasks} tasks need two wrong answers each.")
     return found
@@ -321,6 +356,7 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     alternative_text,
     measured_numbers,
     glued,
+    asserted,
     anatomy,
     contents,
     repository,

@@ -155,7 +155,7 @@ def tidy(paths: Iterable[Path]) -> list[Path]:
         copies = {path: Path(folder) / f"{path.parent.name}-{path.name}" for path in paths}
         for path, copy in copies.items():
             shutil.copy(path, copy)
-        ruff = [sys.executable, "-m", "ruff", "format", "--quiet", "--no-cache"]
+        ruff = [sys.executable, "-m", "ruff", "format", "--no-cache"]
         ruff += ["--config", str(ROOT / "pyproject.toml")]
         done = subprocess.run(
             [*ruff, *copies.values()], capture_output=True, text=True, check=False

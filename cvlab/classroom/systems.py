@@ -52,7 +52,21 @@ def faults(root: Path = ROOT) -> list[str]:
     found: list[str] = []
     rows = read(root / "book" / "systems.csv")
     home = {row.id: row.chapter for row in rows}
+    for path in notebooks.files(root, ("chapters",)):
+        for cell in notebooks.load(path)["cells"]:
+            marked = [tag for tag in notebooks.tags(cell) if tag.startswith("system:")]
+            if marked and cell["cell_type"] != "code":
+                found.append(f"{path.stem}, {cell['id']}: {marked[0]} marks text, not a code cell.")
     for chapter, ids in tagged(root).items():
+        found += [
+            f"{chapter}: system:{name} marks two cells; mark the one that asserts it."
+            for name in sorted({name for name in ids if ids.count(name) > 1})
+        ]
+        found += [
+            f"{chapter}: system:{name} belongs to {home[name]}, says book/systems.csv."
+            for name in sorted(set(ids) & set(home))
+            if home[name] != chapter
+        ]
         found += [
             f"{chapter}: tag system:{name} is not in book/systems.csv."
             for name in sorted(set(ids) - set(home))
