@@ -7,6 +7,7 @@ import http.server
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,3 +82,17 @@ def copy(tmp_path: Path) -> Callable[[], Path]:
         return target
 
     return make
+
+
+@pytest.fixture(scope="module")
+def shell() -> Iterator[object]:
+    """An IPython shell that `display` sends to, as in a notebook, gone again after the module."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    hook = sys.displayhook
+    yield InteractiveShell.instance(config=config)
+    InteractiveShell.clear_instance()
+    sys.displayhook = hook

@@ -11,26 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from traitlets.config import Config
 
 import cvlab
 from cvlab import plot
 
 HEAVY = ("torch", "torchvision", "cv2", "sklearn", "skimage", "scipy", "matplotlib.pyplot")
 HAS_GPU = torch.cuda.is_available()
-
-
-@pytest.fixture(scope="module")
-def shell():
-    """An IPython shell that `display` sends to, as in a notebook, gone again after this module."""
-    config = Config()
-    config.HistoryManager.enabled = False
-    hook = sys.displayhook
-    yield InteractiveShell.instance(config=config)
-    InteractiveShell.clear_instance()
-    sys.displayhook = hook
 
 
 @pytest.fixture

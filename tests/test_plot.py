@@ -10,30 +10,19 @@ import sys
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib import colormaps
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
-from traitlets.config import Config
 
 from cvlab import plot
 
 GREY = np.linspace(0.2, 0.4, 12).reshape(3, 4)
+pytestmark = pytest.mark.usefixtures("shell")
+
 LABELS = {"x_label": "step", "y_label": "loss"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def shell():
-    """An IPython shell that `display` sends to, as in a notebook, gone again after this module."""
-    config = Config()
-    config.HistoryManager.enabled = False
-    hook = sys.displayhook
-    yield InteractiveShell.instance(config=config)
-    InteractiveShell.clear_instance()
-    sys.displayhook = hook
 
 
 def displayed(call) -> dict[str, str]:

@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except OSError as error:
-        say(f"cvlab: {error.filename or 'a file'}: {error.strerror}; nothing was half written.")
+        say(f"cvlab: {error.filename or 'a file'}: {error.strerror}; mend that and run it again.")
         return 1
     except KeyboardInterrupt:
         say("\ncvlab: stopped; what was finished is kept.")

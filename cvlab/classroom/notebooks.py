@@ -117,7 +117,7 @@ def write(path: Path, content: str) -> None:
 
 
 def files(root: Path = ROOT, folders: Iterable[str] = FOLDERS) -> Iterator[Path]:
-    """Iterate over the course's notebooks, and the front page among the chapters' company."""
+    """Iterate over the notebooks of the given folders, in order; the front page is not one."""
     for folder in folders:
         yield from sorted((root / folder).glob("*.ipynb"))
 
