@@ -1,0 +1,625 @@
+"""Tests of the warm kernels: like stock ones in all but speed, and nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import nbformat
+import psutil
+import pytest
+from jupyter_client.manager import KernelManager
+from traitlets.config import Config
+
+from cvlab.classroom import warm
+from cvlab.classroom.warm import client
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="warm kernels need Linux"),
+    pytest.mark.timeout(180),
+]
+
+
+def until(true: Callable[[], Any], seconds: float = 20) -> bool:
+    """Wait until something is true; return whether it became so."""
+    ends = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+class Kernel:
+    """A kernel with its manager and client, for a test."""
+
+    def __init__(self, folder: Path, name: str = "cvlab", **arguments: Any) -> None:
+        # TCP on a shared machine is refused by nobody but makes the kernel print a warning.
+        place = {"transport": "ipc", "ip": str(folder / f"k{time.monotonic_ns()}")}
+        self.manager = KernelManager(kernel_name=name, config=Config({"KernelManager": place}))
+        self.manager.start_kernel(**arguments)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    @property
+    def pid(self) -> int:
+        return self.manager.provisioner.pid
+
+    @property
+    def parent(self) -> int:
+        return psutil.Process(self.pid).ppid()
+
+    @property
+    def is_warm(self) -> bool:
+        return isinstance(self.manager.provisioner.process, client.WarmProcess)
+
+    def run(self, code: str, timeout: float = 60, **arguments: Any) -> str:
+        """Run code; return what it printed and its errors."""
+        said: list[str] = []
+
+        def hear(message: dict[str, Any]) -> None:
+            content = message["content"]
+            if message["msg_type"] == "stream":
+                said.append(content["text"])
+            elif message["msg_type"] == "error":
+                said.append(f"{content['ename']}: {content['evalue']}")
+
+        code = textwrap.dedent(code)
+        self.client.execute_interactive(code, timeout=timeout, output_hook=hear, **arguments)
+        return "".join(said).strip()
+
+    def stop(self, now: bool = True) -> None:
+        self.client.stop_channels()
+        with contextlib.suppress(RuntimeError):
+            self.manager.shutdown_kernel(now=now)
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of sockets for the tests of this module alone, and the parent they share."""
+    folder = Path("/tmp") / f"cvlab-test-{os.getpid()}"  # a socket's name must be short
+    folder.mkdir(mode=0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        patch.setenv("CVLAB_WARM_LINGER", "5")
+        yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def kernel(runtime: Path) -> Iterator[Callable[..., Kernel]]:
+    """Return a function that starts kernels, which end with the test."""
+    running: list[Kernel] = []
+
+    def start(name: str = "cvlab", **arguments: Any) -> Kernel:
+        running.append(Kernel(runtime, name, **arguments))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()
+
+
+@pytest.fixture
+def own_parent(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., dict[str, str]]]:
+    """Return a function that makes an environment whose parent is this test's own."""
+    before = {process.pid for process in parents()}
+    environment = os.environ | {"TORCH_OF_TEST": str(time.monotonic_ns())}
+    monkeypatch.setenv("CVLAB_WARM_LINGER", "0.3")
+    yield lambda **more: environment | more
+    for process in parents():
+        if process.pid not in before:
+            process.kill()
+
+
+def parents() -> list[psutil.Process]:
+    """Return the parents that run, not their kernels."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "ppid"]):
+        command = process.info["cmdline"] or []
+        if any(part.endswith("warm/parent.py") for part in command):
+            found.append(process)
+    pids = {process.pid for process in found}
+    return [process for process in found if process.info["ppid"] not in pids]
+
+
+@pytest.fixture(scope="module")
+def parent_module() -> ModuleType:
+    """The parent's script, as a module."""
+    spec = importlib.util.spec_from_file_location("warm_parent", client.PARENT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# --------------------------------------------------------------------- like a stock kernel
+
+PROBE = """
+import gc, json, locale, os, resource, signal, sys
+import matplotlib, matplotlib.pyplot as plt, numpy, torch, torchvision
+shell = get_ipython()
+status = open("/proc/self/status").read()
+print(json.dumps(dict(
+    environment={k: v for k, v in os.environ.items() if k != "TORCHINDUCTOR_CACHE_DIR"},
+    argv=sys.argv[:2], original=sys.orig_argv[:4], path=sys.path, flags=str(sys.flags),
+    executable=sys.executable, prefix=sys.prefix, cwd=os.getcwd(),
+    umask=status.split("Umask:")[1].split()[0],
+    masks=[line for line in status.splitlines() if line.startswith(("SigBlk", "SigIgn"))],
+    nice=os.nice(0), affinity=sorted(os.sched_getaffinity(0)),
+    leads_its_session=os.getpid() == os.getpgid(0) == os.getsid(0),
+    handlers=[str(signal.getsignal(n)) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)],
+    limits={n: resource.getrlimit(getattr(resource, n))
+            for n in dir(resource) if n.startswith("RLIMIT_")},
+    torch_threads=[torch.get_num_threads(), torch.get_num_interop_threads()],
+    numpy_threads=[pool["num_threads"] for pool in __import__("threadpoolctl").threadpool_info()
+                   if pool["internal_api"] == "openblas"][:1],
+    rc={k: str(v) for k, v in matplotlib.rcParams.items()}, backend=matplotlib.get_backend(),
+    print_options=numpy.get_printoptions(), main=sorted(sys.modules["__main__"].__dict__),
+    encodings=[locale.getpreferredencoding(), sys.__stdout__.encoding, sys.__stderr__.errors],
+    stdin=repr(os.read(0, 10)), terminal=os.isatty(1), gc=gc.isenabled(),
+    comm=open("/proc/self/comm").read(),
+    threads_of_shell=type(shell).__name__, history=str(shell.history_manager.hist_file),
+    parent_handle=shell.kernel.parent.parent_handle, recursion=sys.getrecursionlimit(),
+    cvlab=sorted(m for m in sys.modules if m.startswith("cvlab")), cuda=torch.cuda.is_initialized(),
+), default=str))
+"""
+
+
+def test_a_warm_kernel_has_the_surroundings_of_a_stock_one(kernel, tmp_path):
+    """Two kernels with unusual surroundings, compared in everything that code can see of them."""
+    environment = os.environ | {
+        **{"COURSE_VARIABLE": "ä\udcff b", "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"},
+        **{"OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+    }
+    environment.pop("PYDEVD_USE_FRAME_EVAL", None)
+    before = os.umask(0o027)
+    soft, hard = files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    cpus = os.sched_getaffinity(0)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1000), hard))
+        os.sched_setaffinity(0, {min(cpus)})
+        found = {}
+        for name in ("python3", "cvlab"):
+            one = kernel(name, cwd=str(tmp_path), env=dict(environment))
+            assert one.is_warm == (name == "cvlab")
+            found[name] = json.loads(one.run(PROBE))
+    finally:
+        os.umask(before)
+        os.sched_setaffinity(0, cpus)
+        resource.setrlimit(resource.RLIMIT_NOFILE, files)
+    assert found["cvlab"]["cwd"] == str(tmp_path)
+    assert found["cvlab"]["environment"]["JPY_PARENT_PID"] == str(os.getpid())
+    assert found["cvlab"]["umask"] == "0027"
+    assert found["cvlab"]["affinity"] == [min(cpus)]
+    assert found["cvlab"]["cvlab"] == []
+    assert not found["cvlab"]["cuda"]
+    assert found["cvlab"] == found["python3"]
+
+
+def test_kernels_draw_numbers_of_their_own(kernel):
+    code = "import random, numpy, torch; print(random.random(), numpy.random.rand(), torch.rand(1))"
+    drawn = {number for _ in range(2) for number in kernel().run(code).split(maxsplit=2)}
+    assert len(drawn) == 6
+
+
+def test_figures_appear_inline(kernel):
+    one = kernel()
+    shown = []
+    code = "import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show()"
+    one.client.execute_interactive(
+        code, output_hook=lambda m: shown.extend(m["content"].get("data", {})), timeout=60
+    )
+    assert "image/png" in shown
+
+
+def test_interrupt_restart_and_input(kernel):
+    one = kernel()
+    message = one.client.execute("import time\nfor _ in range(600): time.sleep(0.1)")
+    time.sleep(0.3)
+    one.manager.interrupt_kernel()
+    reply = one.client.get_shell_msg(timeout=10)
+    while reply["parent_header"].get("msg_id") != message:
+        reply = one.client.get_shell_msg(timeout=10)
+    assert reply["content"]["ename"] == "KeyboardInterrupt"
+    one.run("kept = 1")
+    assert one.run("print(kept)") == "1"
+    asked = []
+
+    def answer(message: dict[str, Any]) -> None:
+        asked.append(message["content"]["prompt"])
+        one.client.input("a line")
+
+    said = one.run("print(input('a question'))", allow_stdin=True, stdin_hook=answer)
+    assert (asked, said) == (["a question"], "a line")
+    first = one.pid
+    one.manager.restart_kernel(now=False)
+    one.client.wait_for_ready(timeout=60)
+    assert one.is_warm
+    assert one.pid != first
+    assert not psutil.pid_exists(first)
+    assert one.run("print('kept' in globals())") == "False"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("import os; os._exit(7)", 7),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+        ("import ctypes; ctypes.string_at(0)", -signal.SIGSEGV),
+    ],
+)
+def test_the_exit_status_is_the_kernels(kernel, code, status):
+    one = kernel()
+    process = one.manager.provisioner.process
+    one.client.execute(code)
+    assert until(lambda: process.poll() is not None)
+    assert process.returncode == status
+    assert not one.manager.is_alive()
+    assert until(lambda: not psutil.pid_exists(process.pid))  # no zombie
+
+
+def test_a_shutdown_ends_with_status_0_after_the_exit_handlers(kernel, tmp_path):
+    one = kernel()
+    process, pid = one.manager.provisioner.process, one.pid
+    one.run(f"""
+        import atexit
+        unclosed = open({str(tmp_path / "unclosed")!r}, "w"); unclosed.write("buffered")
+        atexit.register(lambda: open({str(tmp_path / "left")!r}, "w").write("done"))
+    """)
+    one.stop(now=False)
+    assert process.returncode == 0
+    assert (tmp_path / "left").read_text() == "done"
+    assert (tmp_path / "unclosed").read_text() == "buffered"
+    assert until(lambda: not psutil.pid_exists(pid))
+
+
+def test_history_is_kept(kernel):
+    one = kernel()
+    one.client.execute_interactive("first_line = 1", timeout=30)
+    assert "first_line = 1" in one.run("%history")
+
+
+def test_private_memory_is_small_and_given_back(kernel):
+    one = kernel()
+    one.run("import torch, torchvision; torch.rand(64, 64) @ torch.rand(64, 64)")
+    memory = psutil.Process(one.pid).memory_full_info()
+    assert memory.uss < 100e6, f"{memory.uss / 1e6:.0f} MB are the kernel's own"
+    assert memory.rss > 300e6  # what it shares: torch is there
+    pid = one.pid
+    one.stop()
+    assert not psutil.pid_exists(pid)
+
+
+def test_threads_of_libraries_work_in_a_kernel(kernel):
+    one = kernel()
+    said = one.run("""
+        import cv2, numpy, torch
+        from sklearn.cluster import KMeans
+        torch.set_num_threads(2)
+        a = torch.rand(600, 600); (a @ a).sum()
+        b = torch.rand(3000, 300, requires_grad=True); (b * b).sum().backward()
+        numpy.linalg.svd(numpy.random.rand(300, 300))
+        cv2.GaussianBlur(numpy.random.rand(500, 500), (31, 31), 5)
+        KMeans(3, n_init=2).fit(numpy.random.rand(2000, 4))
+        from torch.utils.data import DataLoader
+        print(sum(len(batch) for batch in DataLoader(list(range(40)), batch_size=4, num_workers=2)))
+    """)
+    assert said == "40"
+
+
+# ------------------------------------------------------------------ one parent, and its end
+
+
+def test_one_parent_in_a_private_place(kernel, runtime):
+    first, second = kernel(), kernel()
+    assert first.parent == second.parent
+    (place,) = runtime.glob("cvlab-warm-*")
+    assert place.stat().st_mode & 0o777 == 0o700
+    for path in place.iterdir():
+        assert path.is_socket()
+        assert path.stat().st_mode & 0o777 == 0o600
+    parent = psutil.Process(first.parent)
+    assert parent.num_threads() == 1
+    assert parent.uids().real == os.getuid()
+    assert parent.terminal() is None
+    assert not [m.path for m in parent.memory_maps() if "libcuda.so" in m.path]
+    assert "JPY_PARENT_PID" not in parent.environ()
+
+
+START = """
+import sys, time
+from jupyter_client.manager import start_new_kernel
+manager, client = start_new_kernel(kernel_name="cvlab")
+print(manager.provisioner.pid, flush=True)
+sys.stdin.readline()
+client.stop_channels()
+manager.shutdown_kernel(now=True)
+"""
+
+
+def starter(environment: dict[str, str]) -> subprocess.Popen:
+    """Start a client in a process of its own, which prints its kernel's process id."""
+    command = [sys.executable, "-c", START]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, **pipes)
+
+
+@pytest.mark.slow
+def test_clients_that_start_together_share_a_parent_that_ends_after_them(own_parent, runtime):
+    environment = own_parent(XDG_RUNTIME_DIR=str(runtime / "together"))
+    (runtime / "together").mkdir(mode=0o700)
+    clients = [starter(environment) for _ in range(3)]
+    kernels = [psutil.Process(int(one.stdout.readline())) for one in clients]
+    assert len({process.ppid() for process in kernels}) == 1
+    parent = psutil.Process(kernels[0].ppid())
+    for one in clients:
+        one.communicate("stop\n", timeout=30)
+    assert until(lambda: not parent.is_running())
+    assert not any(process.is_running() for process in kernels)
+    assert list((runtime / "together").iterdir()) == []  # neither socket nor folder
+
+
+@pytest.mark.slow
+def test_killing_client_kernel_and_parent(own_parent, kernel):
+    environment = own_parent()
+    # kill -9 of a client: its kernel ends by itself, nobody else's does
+    other = kernel(env=dict(environment))
+    one = starter(environment)
+    orphan = psutil.Process(int(one.stdout.readline()))
+    assert orphan.ppid() == other.parent
+    one.kill()
+    one.wait()
+    assert until(lambda: not orphan.is_running(), 5)
+    # kill -9 of a kernel: the parent and the other kernels go on
+    third = kernel(env=dict(environment))
+    parent = psutil.Process(other.parent)
+    os.kill(third.pid, signal.SIGKILL)
+    assert until(lambda: not third.manager.is_alive())
+    assert parent.is_running()
+    assert other.run("print(1)") == "1"
+    # kill -9 of the parent: its kernels go on and their end is noticed, new ones get a new parent
+    parent.kill()
+    assert until(lambda: not parent.is_running() or parent.status() == psutil.STATUS_ZOMBIE)
+    assert other.run("print(2)") == "2"
+    assert other.manager.is_alive()
+    fourth = kernel(env=dict(environment))
+    assert fourth.is_warm
+    assert fourth.parent != parent.pid
+    os.kill(other.pid, signal.SIGKILL)
+    assert until(lambda: not other.manager.is_alive())
+
+
+@pytest.mark.slow
+def test_a_parent_restarts_when_the_files_change(own_parent, kernel, tmp_path, monkeypatch):
+    """Of the package, or of the environment (here a folder of PYTHONPATH)."""
+    package = tmp_path / "cvlab" / "classroom" / "warm"
+    shutil.copytree(client.PARENT.parent, package)
+    (tmp_path / "cvlab" / "boxes.py").write_text("area = 1\n")
+    monkeypatch.setattr(client, "PARENT", package / "parent.py")
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    environment = own_parent(PYTHONPATH=str(packages))
+    first = kernel(env=dict(environment))
+    old = psutil.Process(first.parent)
+    (tmp_path / "cvlab" / "boxes.py").write_text("area = 22\n")
+    second = kernel(env=dict(environment))
+    assert second.is_warm
+    assert second.parent != old.pid
+    assert first.run("print(3)") == "3"  # the old parent's kernels go on
+    (packages / "new_package.py").write_text("")
+    third = kernel(env=dict(environment))
+    assert third.is_warm
+    assert third.parent not in (old.pid, second.parent)
+    first.stop()
+    assert until(lambda: not old.is_running())
+
+
+def test_a_file_that_a_library_was_loaded_from_is_watched(parent_module, tmp_path, monkeypatch):
+    library = tmp_path / "some_library.py"
+    library.write_text("answer = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("some_library")
+    snapshot = parent_module.Snapshot()
+    assert snapshot.changed() is None
+    library.write_text("answer = 42\n")
+    assert snapshot.changed() == str(library)
+    library.unlink()
+    assert snapshot.changed() in (str(library), str(tmp_path))
+
+
+# ---------------------------------------------------------------------- what a fork cannot do
+
+HANG = """
+import os, signal, sys, time, torch
+torch.set_num_threads(2)
+def work():
+    for _ in range(3):
+        torch.rand(500, 500) @ torch.rand(500, 500)
+        torch.rand(2_000_000).exp_()
+if sys.argv[1] == "threaded":
+    work()
+child = os.fork()
+if child == 0:
+    work()
+    os._exit(0)
+for _ in range(80):
+    if os.waitpid(child, os.WNOHANG)[0]:
+        print("ended")
+        break
+    time.sleep(0.1)
+else:
+    print("hangs")
+    os.kill(child, signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("parent", "child"), [("threaded", "hangs"), ("idle", "ended")])
+def test_the_child_of_a_parent_that_ran_a_threaded_operation_hangs(parent, child):
+    """The reason for the parent's rule to have one thread."""
+    done = subprocess.run(
+        [sys.executable, "-c", HANG, parent],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+        env=os.environ | {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"},
+    )
+    assert done.stdout.strip() == child
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("os.register_at_fork(after_in_child=threading.Thread(target=wait).start)", "2 threads"),
+        ("sys.exit('broken on purpose')", "broken on purpose"),
+    ],
+)
+def test_an_unfit_parent_is_not_used(own_parent, kernel, tmp_path, caplog, fault, reason):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys, threading, time\n"
+        "def wait(): time.sleep(60)\n"
+        f"if 'warm/parent.py' in ' '.join(sys.orig_argv):\n    {fault}\n"
+    )
+    one = kernel(env=own_parent(PYTHONPATH=str(tmp_path)))
+    assert not one.is_warm
+    assert one.run("print(1)") == "1"
+    lines = [record.getMessage() for record in caplog.records if "warm parent" in record.message]
+    assert len(lines) == 1
+    assert reason in lines[0]
+
+
+def test_cuda_is_never_initialised_in_the_parent(parent_module, kernel, monkeypatch):
+    import torch
+
+    assert kernel().run("import torch; print(torch.cuda._is_in_bad_fork())") == "False"
+    monkeypatch.setattr(parent_module, "threads", lambda: 1)
+    assert parent_module._unfit() is None
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    assert "CUDA" in parent_module._unfit()
+
+
+def test_without_fork_the_kernel_is_a_stock_one_and_one_line_says_so(kernel, monkeypatch, caplog):
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(warm, "_said", set())
+    with monkeypatch.context() as patch:
+        patch.setattr(warm.sys, "platform", "darwin")
+        first, second = kernel(), kernel()
+    assert not first.is_warm
+    assert not second.is_warm
+    assert first.run("print(1)") == second.run("print(1)") == "1"
+    lines = [record.getMessage() for record in caplog.records if "warm parent" in record.message]
+    assert len(lines) == 1
+    assert "Linux" in lines[0]
+
+
+def test_what_a_fork_cannot_give_is_refused(tmp_path, monkeypatch):
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "file"]
+    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 3\n")
+    for kwargs, reason in [
+        ({"cwd": str(tmp_path)}, "matplotlibrc"),
+        ({"env": {"PYTHONPATH": "relative"}}, "relative"),
+        ({"preexec_fn": print}, "preexec_fn"),
+    ]:
+        with pytest.raises(warm.NoWarmKernel, match=reason):
+            client.launch(command, dict(kwargs))
+    with pytest.raises(warm.NoWarmKernel, match="some_kernel"):
+        client.launch([sys.executable, "-m", "some_kernel"], {})
+    place = tmp_path / "runtime"
+    (place / f"cvlab-warm-{os.geteuid()}").mkdir(parents=True, mode=0o755)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
+    monkeypatch.setattr(client, "LONGEST_SOCKET_NAME", 4000)
+    with pytest.raises(warm.NoWarmKernel, match="belong to you alone"):
+        client.launch(command, {"cwd": "/"})
+
+
+# ------------------------------------------------------------------------ whoever starts kernels
+
+
+def a_notebook(path: Path, code: str) -> Path:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code, id="only")])
+    notebook["metadata"]["kernelspec"] = {"name": "cvlab", "display_name": "cvlab"}
+    nbformat.write(notebook, path)
+    return path
+
+
+WARM = "import sys\nassert 'torchvision' in sys.modules\nprint('warm')"
+
+
+def test_nbval_takes_it_by_name(runtime, tmp_path):
+    path = a_notebook(tmp_path / "one.ipynb", WARM)
+    done = subprocess.run(
+        [
+            sys.executable,
+            *["-m", "pytest", "-p", "no:cacheprovider", "--nbval-lax"],
+            "--nbval-kernel-name",
+            "cvlab",
+            str(path),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_nbclient_and_jupyter_cache_take_it_by_name(runtime, tmp_path):
+    from jupyter_cache import get_cache
+    from jupyter_cache.executors import load_executor
+    from nbclient import NotebookClient
+
+    path = a_notebook(tmp_path / "one.ipynb", WARM)
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, kernel_name="cvlab").execute()
+    assert notebook["cells"][0]["outputs"][0]["text"] == "warm\n"
+    cache = get_cache(str(tmp_path / "cache"))
+    cache.add_nb_to_project(str(path))
+    result = load_executor("local-serial", cache=cache).run_and_cache()
+    assert [Path(one).name for one in result.succeeded] == ["one.ipynb"]
+
+
+def test_a_jupyter_server_takes_it_by_name(runtime):
+    """JupyterLab's server, asked as the page in the browser asks it."""
+    from jupyter_client.multikernelmanager import AsyncMultiKernelManager
+
+    async def serve() -> None:
+        manager = AsyncMultiKernelManager()
+        identifier = await manager.start_kernel(kernel_name="cvlab")
+        one = manager.get_kernel(identifier)
+        assert isinstance(one.provisioner.process, client.WarmProcess)
+        await manager.restart_kernel(identifier, now=True)
+        assert await manager.is_alive(identifier)
+        await manager.shutdown_kernel(identifier, now=True)
+
+    import asyncio
+
+    asyncio.run(serve())
+
+
+def test_the_kernelspec_is_installed_with_the_package():
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    spec = KernelSpecManager().get_kernel_spec("cvlab")
+    assert spec.metadata["kernel_provisioner"]["provisioner_name"] == "cvlab-warm"
+    assert Path(spec.resource_dir).is_relative_to(sys.prefix)
+    written = json.loads(client.PARENT.with_name("kernel.json").read_text(encoding="utf-8"))
+    assert spec.to_dict()["argv"] == written["argv"]
