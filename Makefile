@@ -1,14 +1,16 @@
 # Thin on purpose: what the targets do is in cvlab/classroom/cli.py.
 PYTHON ?= python3
 SERVE ?= 1
+FULL ?= 0
 CVLAB = $(PYTHON) cvlab/classroom/bootstrap.py
 
-.PHONY: help book test check chapter exercises tidy lock address setup
+.PHONY: help book test validate check chapter exercises tidy lock address setup
 
 help:      ; @sed -n 's/: *;.*[#]# */\t/p' Makefile
 setup:     ; @$(CVLAB)                                    ## only make .venv and install everything
 book:      ; @$(CVLAB) book --serve $(SERVE)              ## build the book and serve it (SERVE=0: only build)
-test:      ; @$(CVLAB) test                               ## everything CI checks
+test:      ; @$(CVLAB) test $(if $(filter-out 0,$(FULL)),--full) ## everything CI checks (FULL=1: forget what ran before)
+validate:  ; @$(CVLAB) validate $(NAME)                   ## run notebooks with nbval (NAME=01_knn: only these)
 check:     ; @$(CVLAB) check                              ## under a minute: lint, hygiene, unit tests
 chapter:   ; @$(CVLAB) chapter "$(NAME)"                  ## NAME=01_knn: execute and open one page
 exercises: ; @$(CVLAB) exercises                          ## derive exercises/ from solutions/

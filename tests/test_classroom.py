@@ -1,4 +1,4 @@
-"""The maintainers' tools: notebooks in normal form, derived exercises, execution, commands."""
+"""The maintainers' tools: notebooks in normal form, derived exercises, commands."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ class TestNormalForm:
         found = notebooks.normal(notebooks.load(path))["cells"]
         assert found[0]["id"] == "a-good-id"
         assert len(found[0]["outputs"]) == 1
+        assert found[0]["execution_count"] == 1  # nbval refuses outputs of a cell that never ran
         assert found[1]["metadata"]["nbgrader"]["grade_id"] == "t"
 
     def test_ids_are_unique(self, tmp_path):
@@ -143,142 +144,6 @@ class TestExercises:
         assert exercises.write(tmp_path) == []
 
 
-class TestDependencies:
-    @pytest.fixture
-    def package(self, tmp_path):
-        package = tmp_path / "cvlab"
-        (package / "classroom").mkdir(parents=True)
-        (package / "__init__.py").write_text("def setup():\n    from cvlab import plot\n")
-        (package / "plot.py").write_text("import numpy\n")
-        (package / "boxes.py").write_text("from cvlab.metrics import ap\n")
-        (package / "metrics.py").write_text("")
-        (package / "classroom" / "__init__.py").write_text("")
-        return package
-
-    @pytest.mark.parametrize(
-        ("code", "names"),
-        [
-            ("import numpy", set()),
-            ("import cvlab", {"__init__.py", "plot.py"}),
-            ("from cvlab import boxes", {"__init__.py", "plot.py", "boxes.py", "metrics.py"}),
-            ("def f():\n    import cvlab.metrics", {"__init__.py", "plot.py", "metrics.py"}),
-            (
-                "%pip install cvlab\nfrom cvlab.metrics import ap",
-                {"__init__.py", "plot.py", "metrics.py"},
-            ),
-            ("if True:\n    !ls\nimport cvlab.nothing", {"__init__.py", "plot.py"}),
-        ],
-    )
-    def test_modules_reached_through_imports(self, package, code, names):
-        assert {path.name for path in execute.module_files(code, package)} == names
-
-    def test_prose_does_not_matter_and_code_does(self, tmp_path):
-        path = write(tmp_path / "a" / "n.ipynb", new_markdown_cell("one"), new_code_cell("x = 1"))
-        first = execute.digest(path)
-        write(path, new_markdown_cell("two"), new_code_cell("x = 1"))
-        assert execute.digest(path) == first
-        write(path, new_markdown_cell("two"), new_code_cell("x = 2"))
-        assert execute.digest(path) != first
-
-    def test_code_that_is_not_python_is_named(self, tmp_path):
-        path = write(tmp_path / "a" / "n.ipynb", new_code_cell("x ="))
-        with pytest.raises(execute.ExecutionError, match=r"a/n\.ipynb: a code cell is not Python"):
-            execute.digest(path)
-
-
-@pytest.mark.slow
-class TestExecution:
-    @pytest.fixture(autouse=True)
-    def own_store(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(execute, "STORE", tmp_path / "store")
-
-    def test_result_is_kept_until_the_code_changes(self, tmp_path):
-        code = "import os\nprint(os.environ['CVLAB_STATIC'], os.path.basename(os.getcwd()))"
-        path = write(tmp_path / "a folder" / "n.ipynb", new_code_cell(code))
-        assert execute.record(path) is None
-        found = execute.execute(path)
-        assert found["seconds"] > 0
-        assert found["peak_bytes"] > 1e7
-        executed = nbformat.read(execute.stored(path)[0], as_version=4)
-        assert executed.cells[0].outputs[0].text == "1 a folder\n"
-        assert len(executed.cells) == 1
-        assert execute.record(path) == found
-        write(path, new_code_cell("x = 2"))
-        assert execute.record(path) is None
-
-    def test_failure_names_the_cell_and_leaves_no_record(self, tmp_path):
-        path = write(tmp_path / "a" / "n.ipynb", new_code_cell("1 / 0", id="divide"))
-        with pytest.raises(execute.ExecutionError, match=r"cell 'divide': ZeroDivisionError"):
-            execute.execute(path)
-        assert execute.record(path) is None
-
-    def test_a_killed_kernel_is_a_failure(self, tmp_path):
-        code = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
-        path = write(tmp_path / "a" / "n.ipynb", new_code_cell(code))
-        with pytest.raises(execute.ExecutionError, match=r"a/n\.ipynb"):
-            execute.execute(path)
-        assert execute.record(path) is None
-
-    def test_a_damaged_record_is_stale(self, tmp_path):
-        path = write(tmp_path / "a" / "n.ipynb", new_code_cell("x = 1"))
-        execute.execute(path)
-        described = execute.stored(path)[1]
-        described.write_text(described.read_text()[:20])
-        assert execute.record(path) is None
-
-    def test_widgets_are_proved(self, tmp_path):
-        code = (
-            "from cvlab import plot\nfrom cvlab.widgets import explore\n"
-            "def draw(h):\n    fig, ax = plot.figure(size=(1, 1))\n    ax.bar([0], [h])\n"
-            "    return fig\n"
-            "explore(draw, alt='A bar of height {h}', h=[1, 2, 3])"
-        )
-        path = write(tmp_path / "a" / "n.ipynb", new_code_cell(code))
-        (widget,) = execute.execute(path)["widgets"]
-        assert widget["frames"] == 3
-        assert [proof["position"] for proof in widget["proof"]] == [[0], [1], [2]]
-        executed = nbformat.read(execute.stored(path)[0], as_version=4)
-        state = executed.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
-        values = {
-            model["state"].get("value") for model in state.values() if "value" in model["state"]
-        }
-        assert {proof["frame"] for proof in widget["proof"]} <= values
-
-    def test_all_report_progress_and_failures_do_not_stop_the_rest(self, tmp_path, monkeypatch):
-        good = write(tmp_path / "a" / "good.ipynb", new_code_cell("x = 1"))
-        bad = write(tmp_path / "a" / "bad.ipynb", new_code_cell("raise ValueError('no')"))
-        lines = []
-        monkeypatch.setenv("CVLAB_STORE", str(execute.STORE))  # for the workers
-        failures = execute.execute_all([bad, good], workers=2, report=lines.append)
-        assert len(failures) == 1
-        assert "ValueError: no" in failures[0]
-        assert execute.record(good) is not None
-        assert execute.record(bad) is None
-        assert "2 to run, 0 up to date" in lines[0]
-        assert any(line.startswith("  [2/2]") for line in lines)
-        assert execute.execute_all([good], report=lines.append) == []
-        assert "1 up to date" in lines[-1]
-
-    def test_a_damaged_result_is_stale(self, tmp_path):
-        path = write(tmp_path / "a" / "n.ipynb", new_code_cell("x = 1"))
-        execute.execute(path)
-        executed = execute.stored(path)[0]
-        executed.write_text(executed.read_text()[:40])
-        assert execute.record(path) is None
-
-    def test_edited_prose_and_tags_reach_the_page_without_a_new_run(self, tmp_path):
-        code = new_code_cell("print(6 * 7)", id="answer")
-        path = write(tmp_path / "a" / "n.ipynb", new_markdown_cell("old words"), code)
-        execute.execute(path)
-        code.metadata["tags"] = ["hide-input"]
-        write(path, new_markdown_cell("new words"), new_markdown_cell("more"), code)
-        assert execute.record(path) is not None
-        first, second, answer = book.with_outputs(path)["cells"]
-        assert (first["source"], second["source"]) == ("new words", "more")
-        assert answer["outputs"][0]["text"] == "42\n"
-        assert notebooks.tags(answer) == ["hide-input"]
-
-
 class TestWriting:
     def test_a_failed_write_leaves_the_old_file(self, tmp_path, monkeypatch):
         path = tmp_path / "a.ipynb"
@@ -327,7 +192,8 @@ class TestCommands:
         assert self.run("--version").stdout.strip() == f"cvlab {cvlab.__version__}"
 
     def test_every_command_has_help(self, capsys):
-        for name in ("book", "test", "check", "chapter", "exercises", "tidy", "lock", "address"):
+        names = ("book", "test", "validate", "check", "chapter", "exercises", "tidy", "lock")
+        for name in (*names, "address"):
             with pytest.raises(SystemExit) as left:
                 cli.main([name, "--help"])
             assert left.value.code == 0
@@ -363,6 +229,83 @@ class TestCommands:
         monkeypatch.setattr(cli, "ROOT", tmp_path)
         assert cli.main(["exercises"]) == 1
         assert "inside a checkout" in capsys.readouterr().out
+
+
+class TestBook:
+    @pytest.fixture
+    def executed(self, tmp_path, monkeypatch):
+        """Three notebooks, of which two are stale, and a stand-in for their execution."""
+        paths = [tmp_path / "chapters" / f"{name}.ipynb" for name in ("one", "two", "three")]
+        valid = {paths[0]: {"seconds": 1}}
+        calls = []
+
+        def execute_all(asked, *, report):
+            calls.append(list(asked))
+            for path in asked:
+                valid.setdefault(path, {"seconds": 2})
+            return []
+
+        monkeypatch.setattr(book.execute, "record", valid.get)
+        monkeypatch.setattr(book.execute, "execute_all", execute_all)
+        return paths, valid, calls
+
+    def test_kernels_are_prepared_only_when_a_notebook_has_to_run(self, executed):
+        paths, valid, calls = executed
+        lines, prepared = [], []
+        found = book.run(paths, None, lines.append, lambda: prepared.append(len(calls)))
+        assert found == valid
+        assert prepared == [0]  # once, and before the first notebook
+        book.run(paths, None, lines.append, lambda: prepared.append(len(calls)))
+        assert (len(calls), prepared) == (1, [0])
+        assert lines == ["Notebooks: 3 up to date."]
+
+    def test_one_chapter_runs_alone_and_needs_the_others(self, executed):
+        paths, valid, calls = executed
+        with pytest.raises(book.BuildError, match="two ran, but three has no valid run: `make boo"):
+            book.run(paths, "two", print)
+        assert calls == [[paths[1]]]
+        valid[paths[2]] = {"seconds": 3}
+        assert book.run(paths, "two", print) == valid
+
+    def test_all_failures_are_named(self, executed, monkeypatch):
+        failures = ["chapters/two.ipynb: no.", "chapters/three.ipynb: no."]
+        monkeypatch.setattr(book.execute, "execute_all", lambda asked, *, report: failures)
+        with pytest.raises(book.BuildError, match=r"two\.ipynb: no\.\n.*three\.ipynb: no\."):
+            book.run(executed[0], None, print)
+
+    def test_a_notebook_that_changes_while_it_runs_is_named(self, executed, monkeypatch):
+        monkeypatch.setattr(book.execute, "execute_all", lambda asked, *, report: [])
+        with pytest.raises(book.BuildError, match=r"chapters/two\.ipynb changed while it ran"):
+            book.run(executed[0], None, print)
+
+    def test_a_forgotten_run_is_stale_and_its_time_is_kept(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(execute, "STORE", tmp_path / "store")
+        path = write(tmp_path / "a" / "n.ipynb", new_code_cell("x = 1"))
+        book.forget(path)  # there is nothing yet
+        described = execute.stored(path)[1]
+        described.parent.mkdir(parents=True)
+        described.write_text('{"digest": "right", "seconds": 7}')
+        book.forget(path)
+        assert json.loads(described.read_text()) == {"digest": "forgotten", "seconds": 7}
+        described.write_text('{"digest"')
+        book.forget(path)
+        assert not described.exists()
+
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            ("A sentence with $x = 1$ and (words) in it.", []),
+            ("# Title\n\nText\n\n### Part", ["# Title", "### Part"]),
+            ("(target)=\n## Part", ["(target)=", "## Part"]),
+            ("$$\nx\n$$ (eq-one)\n\nand $$y$$", ["$$ (eq-one)"]),
+            ("```{figure} a.png\n:name: fig-a\n```", [":name: fig-a"]),
+            ("```{glossary}\nword\n  What it means.\n```", ["```{glossary}\nword\n  What it me"]),
+        ],
+    )
+    def test_what_other_pages_show_of_a_page(self, text, shown):
+        name, *found = book._outline(ROOT / "book" / "a.md", text)
+        assert name == "book/a.md"
+        assert [line[:29] for line in found] == [line[:29] for line in shown]
 
 
 class TestBootstrap:

@@ -9,10 +9,12 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -119,21 +121,21 @@ def own_parent(
     runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., dict[str, str]]]:
     """Return a function that makes an environment whose parent is this test's own."""
-    before = {process.pid for process in parents()}
+    before = {process.pid for process in parents(runtime)}
     environment = os.environ | {"TORCH_OF_TEST": str(time.monotonic_ns())}
     monkeypatch.setenv("CVLAB_WARM_LINGER", "0.3")
     yield lambda **more: environment | more
-    for process in parents():
+    for process in parents(runtime):
         if process.pid not in before:
             process.kill()
 
 
-def parents() -> list[psutil.Process]:
-    """Return the parents that run, not their kernels."""
+def parents(runtime: Path) -> list[psutil.Process]:
+    """Return the parents that listen in a folder, not their kernels."""
     found = []
     for process in psutil.process_iter(["cmdline", "ppid"]):
         command = process.info["cmdline"] or []
-        if any(part.endswith("warm/parent.py") for part in command):
+        if str(client.PARENT.name) in " ".join(command) and str(runtime) in " ".join(command):
             found.append(process)
     pids = {process.pid for process in found}
     return [process for process in found if process.info["ppid"] not in pids]
@@ -181,11 +183,12 @@ print(json.dumps(dict(
 """
 
 
-def test_a_warm_kernel_has_the_surroundings_of_a_stock_one(kernel, tmp_path):
+@pytest.mark.parametrize("threads", [{}, {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "4"}])
+def test_a_warm_kernel_has_the_surroundings_of_a_stock_one(kernel, tmp_path, threads):
     """Two kernels with unusual surroundings, compared in everything that code can see of them."""
     environment = os.environ | {
-        **{"COURSE_VARIABLE": "ä\udcff b", "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"},
-        **{"OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+        **{"COURSE_VARIABLE": "ä\udcff b", "PYTHONPATH": str(tmp_path), **threads},
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
     environment.pop("PYDEVD_USE_FRAME_EVAL", None)
     before = os.umask(0o027)
@@ -530,7 +533,7 @@ def test_without_fork_the_kernel_is_a_stock_one_and_one_line_says_so(kernel, mon
     assert "Linux" in lines[0]
 
 
-def test_what_a_fork_cannot_give_is_refused(tmp_path, monkeypatch):
+def test_what_a_fork_cannot_give_is_refused(runtime, tmp_path, monkeypatch):
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "file"]
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 3\n")
     for kwargs, reason in [
@@ -542,10 +545,8 @@ def test_what_a_fork_cannot_give_is_refused(tmp_path, monkeypatch):
             client.launch(command, dict(kwargs))
     with pytest.raises(warm.NoWarmKernel, match="some_kernel"):
         client.launch([sys.executable, "-m", "some_kernel"], {})
-    place = tmp_path / "runtime"
-    (place / f"cvlab-warm-{os.geteuid()}").mkdir(parents=True, mode=0o755)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
-    monkeypatch.setattr(client, "LONGEST_SOCKET_NAME", 4000)
+    (runtime / "x" / f"cvlab-warm-{os.geteuid()}").mkdir(parents=True, mode=0o755)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / "x"))
     with pytest.raises(warm.NoWarmKernel, match="belong to you alone"):
         client.launch(command, {"cwd": "/"})
 
@@ -597,22 +598,54 @@ def test_nbclient_and_jupyter_cache_take_it_by_name(runtime, tmp_path):
     assert [Path(one).name for one in result.succeeded] == ["one.ipynb"]
 
 
-def test_a_jupyter_server_takes_it_by_name(runtime):
-    """JupyterLab's server, asked as the page in the browser asks it."""
-    from jupyter_client.multikernelmanager import AsyncMultiKernelManager
+def test_the_console_takes_it_by_name(runtime):
+    done = subprocess.run(
+        [sys.executable, "-m", "jupyter_console", "--kernel", "cvlab", "--simple-prompt"],
+        input="import sys\nprint('torchvision' in sys.modules, 6 * 7)\nexit()\n",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "True 42" in done.stdout, done.stdout + done.stderr
 
-    async def serve() -> None:
-        manager = AsyncMultiKernelManager()
-        identifier = await manager.start_kernel(kernel_name="cvlab")
-        one = manager.get_kernel(identifier)
-        assert isinstance(one.provisioner.process, client.WarmProcess)
-        await manager.restart_kernel(identifier, now=True)
-        assert await manager.is_alive(identifier)
-        await manager.shutdown_kernel(identifier, now=True)
 
-    import asyncio
+@pytest.mark.slow
+def test_jupyterlab_takes_it_by_name(runtime, tmp_path):
+    """The server of JupyterLab, asked for kernels as its page in the browser asks."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += [f"--ServerApp.port={port}", "--IdentityProvider.token=secret"]
+    command += [f"--ServerApp.root_dir={tmp_path}"]
 
-    asyncio.run(serve())
+    def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/api/{path}",
+            method=method,
+            data=json.dumps(body).encode() if body else None,
+            headers={"Authorization": "token secret"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return json.loads(reply.read() or b"null")
+
+    def answers() -> bool:
+        with contextlib.suppress(OSError):
+            return "cvlab" in ask("GET", "kernelspecs")["kernelspecs"]
+        return False
+
+    with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stderr=log) as server:
+        try:
+            assert until(answers, 60), (tmp_path / "log").read_text()
+            identifier = ask("POST", "kernels", {"name": "cvlab"})["id"]
+            (running,) = [one for parent in parents(runtime) for one in parent.children()]
+            ask("POST", f"kernels/{identifier}/restart", {})
+            assert until(lambda: not running.is_running())
+            ask("DELETE", f"kernels/{identifier}")
+            assert ask("GET", "kernels") == []
+        finally:
+            server.terminate()
+    assert "without the warm parent" not in (tmp_path / "log").read_text()
 
 
 def test_the_kernelspec_is_installed_with_the_package():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import os
@@ -11,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,30 @@ STAMP = BUILD / "built"
 WIDGET_STATE = 'type="application/vnd.jupyter.widget-state+json"'
 PAGE_LIMIT = 4_000_000
 
+# What other pages show of a page: headings, targets of links, numbered equations and figures.
+_OUTLINE = re.compile(
+    r"^#{1,6} .*$|^\([^()\s]+\)=|\$\$\s*\([^()\s]+\)|^\s*:(?:name|label):.*$", re.M
+)
+
 
 class BuildError(RuntimeError):
     """The book cannot be built; the message says why and what to do."""
 
 
-def build(report=print, only: str | None = None) -> Path:
+def build(
+    report: Callable[[str], None] = print,
+    only: str | None = None,
+    *,
+    also: Iterable[Path] = (),
+    full: bool = False,
+) -> Path:
     """Build the book and return the folder of its pages.
 
     Args:
         report: receives lines of progress.
         only: execute this chapter alone; the others must have been executed before.
+        also: notebooks to execute in the same go that are no pages of the book.
+        full: ignore what was stored and built before.
 
     Raises:
         BuildError: if a notebook fails, a page is too heavy or Sphinx warns.
@@ -48,20 +61,15 @@ def build(report=print, only: str | None = None) -> Path:
     if found:
         raise BuildError("\n  ".join(found))
     pages = [ROOT / "book" / "index.ipynb", *notebooks.files(ROOT, ("chapters",))]
-    if only is not None:
-        wanted = [path for path in pages if path.stem == only]
-        failures = execute.execute_all(wanted, report=report)
-        stale = [path.stem for path in pages if execute.record(path) is None and path not in wanted]
-        if stale and not failures:
-            raise BuildError(f"{only} ran, but {', '.join(stale)} has no valid run: `make book`.")
-    else:
-        failures = execute.execute_all(pages, report=report)
-    if failures:
-        raise BuildError("\n  ".join(failures))
+    if full:
+        for path in [*pages, *also]:
+            forget(path)
+    records = run([*pages, *also], only, report)
     offline = fetch_libraries(report)
-    lay_out(pages)
-    wanted = {"frame": _digest(frame=True) + str(offline), "pages": _digest(frame=False)}
-    built = _last_build()
+    outline = lay_out({path: records[path] for path in pages})
+    frame = hashlib.sha256(f"{_digest(frame=True)} {offline} {outline}".encode()).hexdigest()
+    wanted = {"frame": frame, "pages": _digest(frame=False)}
+    built = {} if full else _last_build()
     if HTML.exists() and built == wanted:
         report("Pages: up to date.")
         return HTML
@@ -73,6 +81,52 @@ def build(report=print, only: str | None = None) -> Path:
     _check_weight()
     STAMP.write_text(json.dumps(wanted), encoding="utf-8")
     return HTML
+
+
+def run(
+    paths: list[Path],
+    only: str | None,
+    report: Callable[[str], None],
+) -> dict[Path, dict[str, Any]]:
+    """Execute the notebooks that have no valid run, or only the one named; return all records.
+
+    Raises:
+        BuildError: if some fail, one sentence each, after all have been tried.
+    """
+    records = {path: _record(path) for path in paths}
+    stale = [path for path in paths if records[path] is None]
+    wanted = [path for path in stale if only in (None, path.stem)]
+    if wanted:
+        failures = execute.execute_all(paths if only is None else wanted, report=report)
+        if failures:
+            raise BuildError("\n  ".join(["Not every notebook ran to its end:", *failures]))
+    else:
+        report(f"Notebooks: {len(paths) - len(stale)} up to date.")
+    left = [path.stem for path in stale if path not in wanted]
+    if left:
+        raise BuildError(f"{only} ran, but {', '.join(left)} has no valid run: `make book`.")
+    for path in wanted:
+        records[path] = _record(path)
+        if records[path] is None:
+            raise BuildError(f"{path.parent.name}/{path.name} changed while it ran: run it again.")
+    return records
+
+
+def _record(path: Path) -> dict[str, Any] | None:
+    try:
+        return execute.record(path)
+    except (execute.ExecutionError, ValueError):
+        return None  # `execute_all` says what is wrong with it, beside the other failures
+
+
+def forget(path: Path) -> None:
+    """Make a notebook's stored run stale; its measured time stays, to start heavy ones first."""
+    described = execute.stored(path)[1]
+    try:
+        found = json.loads(described.read_text(encoding="utf-8"))
+        notebooks.write(described, json.dumps(found | {"digest": "forgotten"}))
+    except (OSError, ValueError, TypeError):
+        described.unlink(missing_ok=True)
 
 
 def _faults_of_contents() -> list[str]:
@@ -147,24 +201,34 @@ def _vendor_files() -> dict[str, Path]:
     return files
 
 
-def lay_out(pages: list[Path]) -> None:
-    """Write the book's sources into one folder; touch only files whose content changed."""
+def lay_out(records: dict[Path, dict[str, Any]]) -> str:
+    """Write the book's sources into one folder; touch only files whose content changed.
+
+    Args:
+        records: the valid record of each notebook that is a page.
+
+    Returns:
+        What pages show of each other, such as headings: if it changes, no page may stay as it was.
+    """
     wanted: dict[str, bytes] = {}
+    outline: list[str] = []
     for path in sorted((ROOT / "book").rglob("*")):
         if path.is_file() and path.suffix in {".md", ".bib", ".css", ".js", ".yml"}:
             wanted[path.relative_to(ROOT / "book").as_posix()] = path.read_bytes()
-    records = {}
-    for path in pages:
-        records[path] = execute.record(path)
+        if path.suffix == ".md":
+            outline += _outline(path, path.read_text(encoding="utf-8"))
+    for path, record in records.items():
         name = "index.ipynb" if path.stem == "index" else f"chapters/{path.name}"
-        notebook = decorate(with_outputs(path), records[path], path.stem)
-        wanted[name] = nbformat.writes(notebook).encode()
+        notebook = decorate(with_outputs(path), record, path.stem)
+        outline += _outline(path, *_prose(notebook))
+        wanted[name] = _content(notebook)
     for path in notebooks.files(ROOT, ("exercises",)):
         exercise = nbformat.read(path, as_version=4)
+        outline += _outline(path, *_prose(exercise))
         for cell in exercise["cells"]:
             if cell["metadata"].get("nbgrader", {}).get("grade"):
                 _fold(cell, "the self-check")
-        wanted[f"exercises/{path.name}"] = nbformat.writes(exercise).encode()
+        wanted[f"exercises/{path.name}"] = _content(exercise)
     wanted["systems.md"] = systems.page().encode()
     wanted["run_times.md"] = run_times(records).encode()
     wanted["logo.svg"] = logo.logo_svg().encode()
@@ -180,6 +244,24 @@ def lay_out(pages: list[Path]) -> None:
         if not path.exists() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+    return "\n".join(outline)
+
+
+def _content(notebook: Any) -> bytes:
+    # On one line: to indent megabytes of outputs, as `nbformat.writes` does, takes far longer.
+    return json.dumps(notebook, ensure_ascii=False).encode()
+
+
+def _prose(notebook: Any) -> list[str]:
+    return [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+
+
+def _outline(path: Path, *texts: str) -> list[str]:
+    """Return what other pages may show of a page: a sentence of it is not among that."""
+    found = [path.relative_to(ROOT).as_posix()]
+    for text in texts:
+        found += [text] if "{glossary}" in text else _OUTLINE.findall(text)
+    return found
 
 
 def with_outputs(path: Path) -> Any:
@@ -199,8 +281,7 @@ def with_outputs(path: Path) -> Any:
 
 
 def decorate(notebook: Any, record: dict[str, Any], name: str) -> Any:
-    """Return an executed notebook as a page: measured time, and an anchor at each system's cell."""
-    notebook = copy.deepcopy(notebook)
+    """Make an executed notebook a page: measured time, and an anchor at each system's cell."""
     cells = []
     for index, cell in enumerate(notebook["cells"]):
         for tag in notebooks.tags(cell):
@@ -253,16 +334,19 @@ def run_times(records: dict[Path, dict[str, Any]]) -> str:
         "Measured when this book was built, each notebook in a fresh kernel with every frame of "
         f"its sliders drawn; {os.cpu_count()} CPU cores shared by as many notebooks at a time, "
         f"Python {platform.python_version()} on {platform.system()}. The budget of a chapter is "
-        "120 s and 3 GB.",
+        "120 s and 3 GB, and a run that exceeds it is stopped. Kernels that are forked from a "
+        "process with the libraries already imported spend no time on that, and their memory "
+        "includes the part that they share with it, about 0.7 GB.",
         "",
-        "| notebook | time (s) | peak memory (GB) | sliders' positions drawn |",
-        "|---|---:|---:|---:|",
+        "| notebook | time (s) | CPU time (s) | peak memory (GB) | sliders' positions drawn |",
+        "|---|---:|---:|---:|---:|",
     ]
     for path, record in records.items():
         link = "index.ipynb" if path.stem == "index" else f"chapters/{path.name}"
         frames = sum(widget["frames"] for widget in record["widgets"])
         lines.append(
-            f"| [{path.stem}]({link}) | {record['seconds']:.0f} | {record['peak_bytes'] / 1e9:.1f} "
+            f"| [{path.stem}]({link}) | {record['seconds']:.0f} "
+            f"| {record['cpu_seconds']:.0f} | {record['peak_bytes'] / 1e9:.1f} "
             f"| {frames} |"
         )
     total = sum(record["seconds"] for record in records.values())
@@ -282,7 +366,7 @@ def _digest(*, frame: bool) -> str:
     """Return a digest of the pages' sources, or of what frames every page."""
     digest = hashlib.sha256()
     parts = [path for path in sorted(SOURCE.rglob("*")) if path.is_file()]
-    shared = {path for path in parts if path.suffix in {".css", ".js", ".svg", ".yml"}}
+    shared = {path for path in parts if path.suffix in {".bib", ".css", ".js", ".svg", ".yml"}}
     parts = [path for path in parts if (path in shared) == frame]
     if frame:
         here = ROOT / "cvlab" / "classroom"
@@ -294,7 +378,9 @@ def _digest(*, frame: bool) -> str:
 
 
 def _jupyter_book(*, everything: bool) -> None:
-    main = "from jupyter_book.cli.main import main; main()"
+    # Without the module that the command itself does without: see `cli.main`.
+    main = "import sys; sys.modules['rfc3987_syntax'] = None; "
+    main += "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", main, "build", str(SOURCE)]
     command += ["--config", str(ROOT / "_config.yml"), "--toc", str(SOURCE / "_toc.yml")]
     command += ["--path-output", str(ROOT), "--warningiserror", "--keep-going", "--quiet"]

@@ -13,6 +13,7 @@ import time
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cvlab.classroom.notebooks import ROOT
 
@@ -22,21 +23,28 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def make_book(options: argparse.Namespace) -> int:
-    """Build the book, say where it is and, unless told not to, serve it."""
+def _build(options: argparse.Namespace, **choices: Any) -> int:
     from cvlab.classroom import book
     from cvlab.classroom.execute import ExecutionError
 
     started = time.monotonic()
     try:
-        html = book.build(report=say, only=getattr(options, "name", None))
+        html = book.build(report=say, only=getattr(options, "name", None), **choices)
     except (book.BuildError, ExecutionError, ValueError) as error:
         say(f"cvlab: the book was not built. {error}")
         return 1
     say(f"Book: {html / 'index.html'} ({time.monotonic() - started:.0f} s)")
-    if options.serve != "0":
-        serve(html)
     return 0
+
+
+def make_book(options: argparse.Namespace) -> int:
+    """Build the book, say where it is and, unless told not to, serve it."""
+    failed = _build(options)
+    if not failed and options.serve != "0":
+        from cvlab.classroom import book
+
+        serve(book.HTML)
+    return failed
 
 
 def serve(folder: Path, first_port: int = 8000) -> None:
@@ -71,8 +79,7 @@ def make_chapter(options: argparse.Namespace) -> int:
         known = ", ".join(file.stem for file in notebooks.files(ROOT, ("chapters",)))
         say(f"cvlab: there is no chapter {options.name!r}; there are {known}.")
         return 1
-    options.serve = "0"
-    if make_book(options):
+    if _build(options):
         return 1
     from cvlab.classroom import book
 
@@ -83,26 +90,68 @@ def make_chapter(options: argparse.Namespace) -> int:
     return 0
 
 
-def _pytest(*arguments: str) -> int:
-    """Run pytest on as many workers as cores, one thread each."""
+def _pytest(*arguments: str, workers: int | None = None) -> int:
+    """Run pytest on as many workers as cores by default; together they use each core once."""
     from cvlab.classroom.execute import thread_limits
 
-    workers = str(os.cpu_count() or 1)
-    command = [sys.executable, "-m", "pytest", "-n", workers, *arguments]
-    environment = os.environ | thread_limits(1)
+    cores = os.cpu_count() or 1
+    workers = min(workers or cores, cores)
+    command = [sys.executable, "-m", "pytest", "-n", str(workers), *arguments]
+    environment = os.environ | thread_limits(cores // workers)
     return subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode
 
 
 def make_test(options: argparse.Namespace) -> int:
-    """Build the book, then run everything that CI checks in one pytest session."""
-    options.serve = "0"
-    if make_book(options):
+    """Execute notebooks once, build the book from that, then run everything that CI checks."""
+    from cvlab.classroom import notebooks
+
+    solutions = list(notebooks.files(ROOT, ("solutions",)))
+    # All notebooks run and all failures are listed, even if one of the first fails.
+    if _build(options, also=solutions, full=options.full):
+        say("cvlab: nothing was tested; mend this and run it again.")
         return 1
-    # nbval numbers the cells of a notebook, so one worker must keep them all: loadscope.
-    parallel = ["--dist", "loadscope"]
+    # nbval compares the runs that the book was built from: no notebook runs twice.
+    nbval = ["-p", "cvlab.classroom.nbval_stored", "--nbval-lax"]
     everything = ["tests", "cvlab", "chapters", "solutions"]
-    notebooks = ["--nbval-lax", "--nbval-cell-timeout", "300"]
-    return _pytest(*parallel, "--doctest-modules", *notebooks, *everything, *options.arguments)
+    parallel = ["--dist", "loadscope"]
+    return _pytest(*parallel, "--doctest-modules", *nbval, *everything, *options.arguments)
+
+
+def make_validate(options: argparse.Namespace) -> int:
+    """Run notebooks with plain nbval in kernels of their own, as an instructor's machine does."""
+    from cvlab.classroom import budget, kernel, notebooks
+
+    known = list(notebooks.files(ROOT, ("chapters", "solutions")))
+    asked: list[Path] = []
+    rest: list[str] = []
+    for word in options.arguments:
+        found = [path for path in known if _asks_for(word, path)]
+        asked += found
+        if not (found or rest or word.startswith("-")):  # else it may be an option's value
+            names = ", ".join(dict.fromkeys(path.stem for path in known))
+            say(f"cvlab: there is no notebook {word!r}; there are {names}.")
+            return 1
+        rest += [] if found else [word]
+    asked = list(dict.fromkeys(asked)) or known
+    try:
+        name, line = kernel.choose()
+        # nbval notices a dead kernel only when the time of its cell is over.
+        seconds = max(budget.of(path).seconds for path in asked)
+    except ValueError as error:
+        say(f"cvlab: {error}")
+        return 1
+    if line:
+        say(line)
+    nbval = ["--nbval-lax", "--nbval-kernel-name", name, "--nbval-cell-timeout", f"{seconds:g}"]
+    # nbval numbers the cells of a notebook, so one worker must keep them all: loadscope.
+    nbval += ["--dist", "loadscope"]
+    return _pytest(*nbval, *map(str, asked), *rest, workers=len(asked))
+
+
+def _asks_for(word: str, path: Path) -> bool:
+    """Say whether a word on the command line means a notebook: its name, its file, its folder."""
+    place = Path(word).resolve()
+    return word == path.stem or place in (path, path.parent)
 
 
 def make_check(options: argparse.Namespace) -> int:
@@ -189,7 +238,13 @@ def parser() -> argparse.ArgumentParser:
 
     add("book", make_book).add_argument("--serve", default="1", metavar="0|1")
     add("chapter", make_chapter).add_argument("name", help="such as 01_knn")
-    add("test", make_test).add_argument("arguments", nargs="*", help="handed to pytest")
+    test = add("test", make_test)
+    test.add_argument("--full", action="store_true", help="ignore stored runs, execute all once")
+    test.add_argument("arguments", nargs="*", help="handed to pytest")
+    validate = add("validate", make_validate)
+    validate.add_argument(
+        "arguments", nargs="*", help="such as 01_knn or chapters; the rest is handed to pytest"
+    )
     add("check", make_check).add_argument("arguments", nargs="*", help="handed to pytest")
     add("exercises", make_exercises)
     add("tidy", make_tidy)
@@ -200,14 +255,19 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     options, unknown = parser().parse_known_args(arguments)
-    if hasattr(options, "arguments"):  # -k, -x, --lf and the like are pytest's
-        options.arguments = [*options.arguments, *unknown]
+    if hasattr(options, "arguments"):  # -k, -x, --lf and the like are pytest's, in their order
+        words = arguments[arguments.index(options.command) + 1 :]
+        options.arguments = [word for word in words if word != "--full"]
     elif unknown:
         parser().error(f"unknown: {' '.join(unknown)}")
     if not (ROOT / "_config.yml").exists():
         say("cvlab: this command works inside a checkout of the course, installed with `make`.")
         return 1
+    # jsonschema, which nbformat imports, would build a grammar of international web addresses for
+    # an optional check that nothing here uses: a second of each command.
+    sys.modules.setdefault("rfc3987_syntax", None)
     try:
         return options.run(options)
     except OSError as error:

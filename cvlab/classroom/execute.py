@@ -1,53 +1,45 @@
 """Execute notebooks in parallel and remember the results: what has not changed runs once.
 
-The digest of a notebook covers its code cells, the `cvlab` modules that it reaches through
-imports, the lock and the version of Python; prose is not part of it. A result is a notebook with
-outputs in `_build/notebooks/` and a record beside it (time, memory, proof of the widgets), written
-last, so that a killed run leaves nothing that looks finished.
+A result is a notebook with outputs in `_build/notebooks/` and a record beside it, written last, so
+that a killed run leaves nothing that looks finished. It holds as long as these stay the same: the
+notebook's code cells, the `cvlab` modules that they reach through imports, the lock and the version
+of Python (the digest), and the data that the run read. Prose does not matter.
+
+All kernels are watched from this one process (`kernel.py`), each within its budget (`budget.py`).
 """
 
 from __future__ import annotations
 
 import ast
+import asyncio
+import contextlib
+import functools
 import hashlib
 import json
 import os
 import re
 import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from cvlab.classroom import notebooks
-from cvlab.classroom.notebooks import ROOT
+from cvlab.classroom import budget, inputs, notebooks, probe
+from cvlab.classroom.notebooks import ROOT, NotebookError
+from cvlab.classroom.progress import Progress
 
 STORE = Path(os.environ.get("CVLAB_STORE") or ROOT / "_build" / "notebooks")
-CELL_TIMEOUT = 600  # seconds; a notebook that hangs must not hang the build
-
-_EPILOGUE = """
-import json as _json, os as _os, resource as _resource
-from cvlab import widgets as _widgets
-_proof = [
-    {"frames": len(list(explorer.positions())), "proof": explorer.proof()}
-    for explorer in _widgets.registry
-]
-_peak = _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss * 1024
-with open(_os.environ["CVLAB_PROOF"], "w", encoding="utf-8") as _file:
-    _json.dump({"widgets": _proof, "peak_bytes": _peak}, _file)
-"""
+PACKAGE = ROOT / "cvlab"
+_COMPLETE = {"digest", "seconds", "cpu_seconds", "peak_bytes", "kernel", "cells", "data", "widgets"}
 
 
 class ExecutionError(RuntimeError):
     """A notebook that failed; the message names the cell and the error."""
 
 
-def module_files(code: str, package: Path = ROOT / "cvlab") -> list[Path]:
+def module_files(code: str, package: Path | None = None) -> list[Path]:
     """Return the files of `cvlab` that code reaches through imports, also inside functions."""
+    package = package or PACKAGE
     reached: set[Path] = set()
     waiting = [code]
     while waiting:
@@ -63,7 +55,8 @@ def module_files(code: str, package: Path = ROOT / "cvlab") -> list[Path]:
     return sorted(reached)
 
 
-def _imported(code: str) -> set[str]:
+@functools.cache  # most notebooks reach the same modules
+def _imported(code: str) -> frozenset[str]:
     # A magic is no Python; blanking its line keeps the rest readable.
     plain = re.sub(r"^(\s*)[%!].*$", r"\1pass", code, flags=re.MULTILINE)
     names: set[str] = set()
@@ -73,14 +66,23 @@ def _imported(code: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return {name for name in names if name == "cvlab" or name.startswith("cvlab.")}
+    return frozenset(name for name in names if name == "cvlab" or name.startswith("cvlab."))
 
 
-def digest(path: Path) -> str:
-    """Return a digest of everything that a notebook's outputs depend on, prose left out."""
-    cells = notebooks.load(path)["cells"]
+def digest(path: Path, notebook: Any = None) -> str:
+    """Return a digest of a notebook's code and all other code that it depends on.
+
+    Args:
+        path: the notebook.
+        notebook: its content, where that has been loaded already.
+
+    Raises:
+        ExecutionError: if a code cell is not Python.
+    """
+    cells = (notebooks.load(path) if notebook is None else notebook)["cells"]
     code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
-    content = hashlib.sha256(json.dumps([sys.version, _EPILOGUE, code]).encode())
+    measure = Path(probe.__file__).read_text(encoding="utf-8")
+    content = hashlib.sha256(json.dumps([sys.version, measure, code]).encode())
     try:
         modules = module_files("\n".join(code))
     except SyntaxError as error:
@@ -102,16 +104,33 @@ def stored(path: Path) -> tuple[Path, Path]:
     return base.with_suffix(".ipynb"), base.with_suffix(".json")
 
 
-def record(path: Path) -> dict[str, Any] | None:
-    """Return the record of a notebook's last run, or None if it is stale or missing."""
-    executed, described = stored(path)
+def _described(path: Path) -> dict[str, Any]:
+    """Return what is known of a notebook's last run, however old; empty if that is nothing."""
     try:
-        found = json.loads(described.read_text(encoding="utf-8"))
-        whole = found["executed"] == hashlib.sha256(executed.read_bytes()).hexdigest()
-        complete = {"digest", "seconds", "peak_bytes", "widgets"} <= set(found)
-    except (OSError, ValueError, TypeError, KeyError):
-        return None  # missing or damaged: the notebook runs again
-    return found if whole and complete and found["digest"] == digest(path) else None
+        return dict(json.loads(stored(path)[1].read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def record(path: Path) -> dict[str, Any] | None:
+    """Return the record of a notebook's last run, or None if it is stale, missing or damaged.
+
+    Returns:
+        digest, seconds, cpu_seconds, peak_bytes, kernel (the one really used), cells (seconds of
+        each), data (the files that it read), widgets (their proof), executed (a digest).
+    """
+    found = _described(path)
+    if not found.keys() >= {"executed", *_COMPLETE}:
+        return None
+    try:
+        whole = found["executed"] == hashlib.sha256(stored(path)[0].read_bytes()).hexdigest()
+        same = whole and inputs.unchanged(found["data"])
+        usage = budget.Usage(found["seconds"], found["cpu_seconds"], found["peak_bytes"])
+        notebook = notebooks.load(path)
+        kept = same and budget.of(path, notebook).overrun(usage) is None
+    except (OSError, TypeError, KeyError):
+        return None
+    return found if kept and found["digest"] == digest(path, notebook) else None
 
 
 def thread_limits(threads: int) -> dict[str, str]:
@@ -120,50 +139,98 @@ def thread_limits(threads: int) -> dict[str, str]:
     return dict.fromkeys(names, str(max(1, threads)))
 
 
-def execute(path: Path, threads: int | None = None) -> dict[str, Any]:
+def cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _alone(report: Callable[[str], None]) -> Iterator[None]:
+    """Let one command at a time execute; the system ends its claim when its process dies."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    STORE.mkdir(parents=True, exist_ok=True)
+    with open(STORE / "lock", "a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("Another command is executing notebooks in this checkout; waiting for its end.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def execute(
+    path: Path, threads: int | None = None, report: Callable[[str], None] = print
+) -> dict[str, Any]:
     """Run one notebook in a fresh kernel, with every widget frame drawn, and store the result.
 
     Args:
         path: the notebook.
         threads: of its numerical libraries; the libraries' own default if not given.
+        report: receives what there is to say about the kernel and about other commands.
 
     Returns:
-        The record: digest, seconds, peak memory in bytes, widgets' proof.
+        The record; see `record`.
 
     Raises:
-        ExecutionError: if a cell fails or the kernel dies.
+        ExecutionError: if a cell fails, the kernel dies or the notebook exceeds its budget.
     """
-    import nbformat
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from cvlab.classroom import kernel
 
-    wanted = digest(path)
+    try:
+        name, remark = kernel.choose()
+    except ValueError as error:
+        raise ExecutionError(str(error)) from None
+    if remark:
+        report(remark)
+    with _alone(report):
+        return _finish(_execute(path, name, threads))
+
+
+def _finish(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run to the end, in a thread if this one is busy with an event loop, as in Jupyter."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+async def _execute(
+    path: Path, name: str, threads: int | None, at_cell: Callable[[int], None] = lambda k: None
+) -> dict[str, Any]:
+    import nbformat
+
+    from cvlab.classroom import kernel
+
+    notebook = notebooks.load(path)
+    wanted = digest(path, notebook)
     executed, described = stored(path)
     executed.parent.mkdir(parents=True, exist_ok=True)
-    described.unlink(missing_ok=True)
-    proof = executed.with_suffix(f".proof-{os.getpid()}")
-    notebook = notebooks.load(path)
-    notebook["cells"].append(nbformat.v4.new_code_cell(_EPILOGUE, id="epilogue"))
-    environment = os.environ | {"CVLAB_STATIC": "1", "CVLAB_PROOF": str(proof)}
+    # From here on the last result is stale, whatever happens; its time still tells what is heavy.
+    notebooks.write(described, json.dumps({"seconds": _described(path).get("seconds")}))
+    environment = os.environ | {"CVLAB_STATIC": "1"}
     environment |= thread_limits(threads) if threads else {}
-    started = time.monotonic()
+    run = kernel.Run(
+        notebook,
+        path.parent,
+        kernel=name,
+        budget=budget.of(path, notebook),
+        environment=environment,
+        data=list(inputs.folders().values()),
+        at_cell=at_cell,
+    )
     try:
-        with tempfile.TemporaryDirectory(prefix="cvlab-") as sockets:
-            client = NotebookClient(
-                notebook,
-                kernel_name="python3",
-                config=_local_sockets(Path(sockets)),
-                timeout=CELL_TIMEOUT,
-                resources={"metadata": {"path": str(path.parent)}},
-            )
-            client.execute(env=environment)
-        found = json.loads(proof.read_text(encoding="utf-8"))
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        raise ExecutionError(_reason(path, notebook, error)) from None
-    finally:
-        proof.unlink(missing_ok=True)
-    found |= {"digest": wanted, "seconds": round(time.monotonic() - started, 1)}
-    del notebook["cells"][-1]
+        found = await run.run()
+    except kernel.KernelFailure as error:
+        raise ExecutionError(f"{_name(path)}, {error}") from None
+    found |= {"digest": wanted, "data": inputs.read(found.pop("opened"))}
     content = nbformat.writes(notebook)
     notebooks.write(executed, content)
     found["executed"] = hashlib.sha256(content.encode()).hexdigest()
@@ -171,73 +238,98 @@ def execute(path: Path, threads: int | None = None) -> dict[str, Any]:
     return found
 
 
-def _local_sockets(folder: Path) -> Any:
-    """Return the setting by which a kernel listens in a private folder of the file system.
-
-    The default, TCP without encryption, can be read by every user of a shared machine.
-    """
-    from traitlets.config import Config
-
-    if os.name == "nt":
-        return Config()
-    return Config({"KernelManager": {"transport": "ipc", "ip": str(folder / "kernel")}})
-
-
-def _reason(path: Path, notebook: Any, error: Exception) -> str:
-    """Name the cell that failed and its error."""
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            if output["output_type"] == "error":
-                what = f"{output['ename']}: {output['evalue']}"
-                return f"{_name(path)}, cell {cell['id']!r}: {what}"
-    return f"{_name(path)}: {type(error).__name__}: {str(error).splitlines()[0]}"
-
-
 def execute_all(
     paths: Iterable[Path], *, workers: int | None = None, report: Callable[[str], None] = print
 ) -> list[str]:
-    """Execute what is stale, in parallel, and say what is going on.
+    """Execute what is stale, in parallel, heavy notebooks first, and say what is going on.
 
     Args:
         paths: notebooks.
-        workers: processes; as many as cores by default.
-        report: receives lines of progress.
+        workers: notebooks at a time; as many as cores by default.
+        report: receives lines of progress. A terminal also shows what runs, line by line.
 
     Returns:
         The failures, one sentence each; empty if all is well.
     """
+    from cvlab.classroom import kernel
+
     paths = list(paths)
-    stale = [path for path in paths if record(path) is None]
-    if not stale:
-        report(f"Notebooks: {len(paths)} up to date.")
-        return []
-    workers = min(workers or os.cpu_count() or 1, len(stale))
-    report(f"Notebooks: {len(stale)} to run, {len(paths) - len(stale)} up to date.")
+    stale, failures = _stale(paths)
+    with _alone(report) if stale else contextlib.nullcontext():
+        stale, _ = _stale(stale)  # another command may have executed them meanwhile
+        fresh = len(paths) - len(stale) - len(failures)
+        if not stale:
+            report(f"Notebooks: {fresh} up to date.")
+            return list(dict.fromkeys(failures))
+        report(f"Notebooks: {len(stale)} to run, {fresh} up to date.")
+        try:
+            name, remark = kernel.choose()
+        except ValueError as error:
+            return [str(error)]
+        if remark:
+            report(remark)
+        stale.sort(key=_weight, reverse=True)
+        workers = max(1, min(workers or cores(), len(stale)))
+        return failures + _finish(_execute_all(stale, name, workers, report))
+
+
+def _stale(paths: list[Path]) -> tuple[list[Path], list[str]]:
+    """Return which notebooks have to run, and what is wrong with those that cannot."""
+    stale, failures = [], []
+    for path in paths:
+        try:
+            if record(path) is None:
+                budget.of(path)
+                digest(path)
+                stale.append(path)
+        except (ExecutionError, NotebookError, ValueError) as error:
+            failures.append(str(error))
+    return stale, failures
+
+
+def _weight(path: Path) -> float:
+    """Return how many seconds a notebook took the last time, or may take."""
+    known = _described(path).get("seconds")
+    return known if isinstance(known, (int, float)) else budget.of(path).seconds
+
+
+async def _execute_all(
+    paths: list[Path], name: str, workers: int, report: Callable[[str], None]
+) -> list[str]:
+    progress = Progress([_name(path) for path in paths], report)
     failures: list[str] = []
-    started = time.monotonic()
-    done = threading.Event()
-    running = {_name(path) for path in stale}
+    waiting = iter(paths)
+    # More threads than cores would slow every notebook down.
+    threads = max(1, cores() // workers)
 
-    def reassure() -> None:
-        while not done.wait(15):
-            names = ", ".join(sorted(running))
-            report(f"  {time.monotonic() - started:4.0f} s  still to finish: {names}")
+    async def work() -> None:
+        for path in waiting:  # all workers take from the same iterator
+            last = _described(path).get("seconds")
+            at_cell = functools.partial(progress.cell, _name(path))
+            try:
+                cells = [cell["cell_type"] for cell in notebooks.load(path)["cells"]].count("code")
+                progress.start(_name(path), cells, last)
+                found = await _execute(path, name, threads, at_cell)
+            except Exception as error:  # one notebook's failure does not stop the others
+                failures.append(_sentence(path, error))
+                progress.finish(_name(path), f"FAILED: {failures[-1]}")
+            else:
+                progress.finish(_name(path), f"{found['seconds']:.1f} s")
 
-    threading.Thread(target=reassure, daemon=True).start()
+    keep = asyncio.ensure_future(progress.keep())
     try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            # More threads than cores would slow every notebook down.
-            threads = max(1, (os.cpu_count() or 1) // workers)
-            waiting = {pool.submit(execute, path, threads): path for path in stale}
-            for finished, future in enumerate(as_completed(waiting), start=1):
-                name = _name(waiting[future])
-                running.discard(name)
-                error = future.exception()
-                if error is None:
-                    report(f"  [{finished}/{len(stale)}] {name}: {future.result()['seconds']} s")
-                else:
-                    failures.append(str(error))
-                    report(f"  [{finished}/{len(stale)}] {name}: FAILED: {error}")
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(work())
     finally:
-        done.set()
+        keep.cancel()
+        progress.erase()
     return failures
+
+
+def _sentence(path: Path, error: Exception) -> str:
+    if isinstance(error, (ExecutionError, NotebookError)):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{_name(path)}: {error.filename or 'a file'}: {error.strerror}."
+    return f"{_name(path)}: {type(error).__name__}: {error}"

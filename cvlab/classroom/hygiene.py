@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from cvlab.classroom import address, exercises, notebooks, systems
+from cvlab.classroom import address, budget, exercises, notebooks, systems
 from cvlab.classroom.notebooks import ROOT, NotebookError
 
 _ROLE = re.compile(r"\{[a-z:]+\}`[^`]*`")
@@ -361,6 +361,7 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     contents,
     repository,
     version,
+    budget.faults,
     systems.faults,
     exercises.faults,
     address.faults,

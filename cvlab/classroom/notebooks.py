@@ -88,12 +88,13 @@ def normal(notebook: Any) -> dict[str, Any]:
             "source": source.splitlines(keepends=True),
         }
         if cell["cell_type"] == "code":
-            tidy["execution_count"] = None
             keeps = KEEPS_OUTPUT in metadata.get("tags", [])
             tidy["outputs"] = [dict(o) for o in cell.get("outputs", [])] if keeps else []
+            # nbval refuses outputs of a cell that was never run; any number says that it was.
+            count = tidy["execution_count"] = 1 if tidy["outputs"] else None
             for output in tidy["outputs"]:
                 if "execution_count" in output:
-                    output["execution_count"] = None
+                    output["execution_count"] = count
         cells.append(tidy)
     metadata = {"kernelspec": _KERNEL, "language_info": {"name": "python"}}
     if "cvlab" in notebook["metadata"]:

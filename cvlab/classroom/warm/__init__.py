@@ -11,10 +11,8 @@ it cannot be had the kernel is an ordinary one, and a line in the log says why.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -31,24 +29,6 @@ def _client() -> Any:
     from cvlab.classroom.warm import client
 
     return client
-
-
-def start() -> threading.Thread:
-    """Start the parent in the background and keep it until this process ends.
-
-    Where that does not succeed each kernel will say so itself.
-
-    Returns:
-        The thread that does it, for whoever wants to wait.
-    """
-
-    def hold() -> None:
-        with contextlib.suppress(NoWarmKernel):
-            _client().hold()
-
-    thread = threading.Thread(target=hold, daemon=True, name="warm-start")
-    thread.start()
-    return thread
 
 
 _said: set[str] = set()

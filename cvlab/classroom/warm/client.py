@@ -15,7 +15,6 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -52,8 +51,14 @@ def folder() -> Path:
 
 def socket_path(interpreter: list[str], environment: dict[str, str]) -> Path:
     """Return the socket of the parent for an interpreter (with its options) and environment."""
-    wanted = [interpreter, sorted(_read_at_import(environment).items())]
+    # How many threads a library starts depends on the cores that it may use when it is loaded.
+    wanted = [interpreter, sorted(_read_at_import(environment).items()), _cores()]
     return folder() / f"{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]}.sock"
+
+
+def _cores() -> list[int]:
+    """Return the cores of the main thread; this one may be of a pool that was made otherwise."""
+    return sorted(os.sched_getaffinity(os.getpid()))
 
 
 def _read_at_import(environment: dict[str, str]) -> dict[str, str]:
@@ -63,20 +68,31 @@ def _read_at_import(environment: dict[str, str]) -> dict[str, str]:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold the folder's lock, which ends with the process, so that one parent starts at a time."""
-    while True:
-        path.mkdir(mode=0o700, exist_ok=True)
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            found = os.fstat(fd)
-            if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-                raise NoWarmKernel(f"{path} must belong to you alone (chmod 700); remove it.")
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            with contextlib.suppress(FileNotFoundError):
-                if os.stat(path).st_ino == found.st_ino:  # else a parent removed it meanwhile
-                    yield
-                    return
-        finally:
-            os.close(fd)
+    fd = _lock(path)
+    while fd is None:
+        fd = _lock(path)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def _lock(path: Path) -> int | None:
+    """Return the locked folder's descriptor, or None if a parent has removed it meanwhile."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        found = os.fstat(fd)
+        if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise NoWarmKernel(f"{path} must belong to you alone (chmod 700); remove it.")
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        if path.exists() and path.stat().st_ino == found.st_ino:
+            return fd
+    except BaseException:
+        os.close(fd)
+        raise
+    os.close(fd)
+    return None
 
 
 def _connect(path: Path) -> socket.socket | None:
@@ -103,12 +119,15 @@ def connect(interpreter: list[str], environment: dict[str, str]) -> socket.socke
     path = socket_path(interpreter, environment)
     link = _connect(path)
     if link is None:
-        with _locked(path.parent):
-            link = _connect(path)  # somebody else may have started it meanwhile
-            if link is None:
-                path.unlink(missing_ok=True)  # of a parent that was killed
-                _start_parent(path, interpreter, environment)
-                link = _connect(path)
+        try:
+            with _locked(path.parent):
+                link = _connect(path)  # somebody else may have started it meanwhile
+                if link is None:
+                    path.unlink(missing_ok=True)  # of a parent that was killed
+                    _start_parent(path, interpreter, environment)
+                    link = _connect(path)
+        except OSError as error:
+            raise NoWarmKernel(f"{path.parent}: {error.strerror or error}.") from error
     if link is None:
         raise NoWarmKernel("the parent ended as soon as it had started.")
     return link
@@ -119,7 +138,7 @@ def _start_parent(path: Path, interpreter: list[str], environment: dict[str, str
     linger = os.environ.get("CVLAB_WARM_LINGER", "20")
     # Nothing else of the client's environment: kernels of other clients can read their parent's.
     lean = _read_at_import(environment) | {"PATH": os.environ.get("PATH", os.defpath)}
-    command = [*interpreter, str(PARENT), str(path), linger]
+    command = [*interpreter, str(PARENT), str(path), linger, json.dumps(_cores())]
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
@@ -156,27 +175,6 @@ def _read_all(pipe: Any, seconds: float) -> bytes:
                 break
             content += part
     return content
-
-
-_holds: dict[Path, socket.socket] = {}
-
-
-def hold() -> None:
-    """Start the parent if need be and keep it until this process ends.
-
-    Raises:
-        NoWarmKernel: if that does not succeed.
-    """
-    interpreter, environment = [sys.executable, *_options()], dict(os.environ)
-    path = socket_path(interpreter, environment)
-    if path not in _holds:
-        _holds[path] = connect(interpreter, environment)
-
-
-def _options() -> list[str]:
-    """Return the interpreter's options that the kernelspec gives."""
-    spec = json.loads(Path(__file__).with_name("kernel.json").read_text(encoding="utf-8"))
-    return spec["argv"][1 : spec["argv"].index("-m")]
 
 
 class WarmProcess:
@@ -291,7 +289,6 @@ def _surroundings() -> dict[str, Any]:
     return {
         "umask": int(status.split("Umask:")[1].split()[0], 8),
         "nice": os.nice(0),
-        "affinity": sorted(os.sched_getaffinity(os.getpid())),  # of the main thread
         "limits": [[number, *resource.getrlimit(number)] for number in numbers],
     }
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import fcntl
 import gc
 import importlib.util
 import json
@@ -156,7 +157,12 @@ class Parent:
         with contextlib.suppress(OSError):
             if os.stat(self.path).st_ino == self.inode:
                 self.path.unlink()
-                self.path.parent.rmdir()
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            stack.callback(os.close, folder)
+            # Whoever holds the lock is starting a parent that will need the folder.
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.path.parent.rmdir()
 
     def _accept_waiting(self) -> None:
         # One may have connected just before the socket's name was removed.
@@ -284,7 +290,6 @@ def _settle(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(SET_BY_KERNEL | request["env"])
     os.umask(request["umask"])
-    os.sched_setaffinity(0, request["affinity"])
     os.nice(max(0, request["nice"] - os.nice(0)))
     for number, soft, hard in request["limits"]:
         # A hard limit that is lower here cannot be raised again, and hardly ever is.
@@ -310,16 +315,6 @@ def _settle(request: dict[str, Any]) -> None:
         sys.modules["torch"].default_generator.seed()
 
 
-def _set_threads() -> None:
-    """Give OpenBLAS the threads that it would have started had it been loaded in this process."""
-    named = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")
-    given = [os.environ[name] for name in named if os.environ.get(name, "").isdigit()]
-    count = int(given[0]) if given else len(os.sched_getaffinity(0))
-    for library in BLAS:
-        library.set_num_threads(max(1, count))
-
-
-BLAS: list[Any] = []
 SET_BY_KERNEL: dict[str, str] = {}
 
 
@@ -371,7 +366,6 @@ def run_kernel(kernel: Kernel) -> None:
     app.initialize(sys.argv[1:])
     if "matplotlib" in sys.modules and os.environ.get("MPLBACKEND"):
         sys.modules["matplotlib"].rcParams["backend"] = os.environ["MPLBACKEND"]
-    _set_threads()  # last, because a new thread of OpenBLAS keeps a core busy for a moment
     # From here on a client that connects is answered at once.
     kernel.link.send(b'{"ready": true}')
     app.start()
@@ -390,20 +384,23 @@ def _listen(path: Path) -> socket.socket:
 
 def main() -> None:
     """Import, tell the starter through stdout, serve; in a child, be the kernel."""
-    path, linger = Path(sys.argv[1]), float(sys.argv[2])
+    path, linger, cores = Path(sys.argv[1]), float(sys.argv[2]), json.loads(sys.argv[3])
     if os.fork():
         os._exit(0)  # the starter need not wait for this process, and gets no zombie
+    os.sched_setaffinity(0, cores)
     os.chdir("/")  # a matplotlibrc in the working directory would hold for every kernel
     if not sys.flags.safe_path:
         del sys.path[0]  # the folder of a script is on the path of a script, not of a kernel
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # more would start threads when numpy is imported
     before = set(os.environ)
     load(KERNEL)
     SET_BY_KERNEL.update({name: os.environ[name] for name in set(os.environ) - before})
     load(LIBRARIES)
-    from threadpoolctl import ThreadpoolController
-
-    BLAS.extend(ThreadpoolController().select(internal_api="openblas").lib_controllers)
+    # OpenBLAS starts its threads when it is loaded, ends them before a fork and starts them again
+    # when they are needed next. So the first fork, of a child that does nothing, leaves one thread.
+    idle = os.fork()
+    if idle == 0:
+        os._exit(0)
+    os.waitpid(idle, 0)
     reason = _unfit()
     try:
         parent = None if reason else Parent(_listen(path), path, linger)
