@@ -249,14 +249,13 @@ class TestBook:
         monkeypatch.setattr(book.execute, "execute_all", execute_all)
         return paths, valid, calls
 
-    def test_kernels_are_prepared_only_when_a_notebook_has_to_run(self, executed):
+    def test_what_is_stale_runs_in_one_go(self, executed):
         paths, valid, calls = executed
-        lines, prepared = [], []
-        found = book.run(paths, None, lines.append, lambda: prepared.append(len(calls)))
-        assert found == valid
-        assert prepared == [0]  # once, and before the first notebook
-        book.run(paths, None, lines.append, lambda: prepared.append(len(calls)))
-        assert (len(calls), prepared) == (1, [0])
+        lines = []
+        assert book.run(paths, None, lines.append) == valid
+        assert len(calls) == 1
+        book.run(paths, None, lines.append)
+        assert len(calls) == 1
         assert lines == ["Notebooks: 3 up to date."]
 
     def test_one_chapter_runs_alone_and_needs_the_others(self, executed):
