@@ -161,8 +161,8 @@ class TestStoredRuns:
         assert failures.count("Cell outputs differ") == 1
         for name in ("edited", "never"):
             sentence = f"chapters/{name}.ipynb has no valid stored run; `make test` makes one."
-            assert printed.splitlines().count(sentence) == 1
-        assert printed.count("chapters/broken.ipynb: a code cell is not Python") == 1
+            assert failures.splitlines().count(sentence) == 1
+        assert failures.count("chapters/broken.ipynb: a code cell is not Python") == 1
         assert "4 failed, 7 passed, 2 skipped" in printed
 
     @pytest.mark.slow

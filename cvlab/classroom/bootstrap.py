@@ -99,6 +99,9 @@ def install() -> None:
         uv = str(PYTHON.parent / "uv")
     again = "check the network and the disk (the environment takes 7 GB), then run it again."
     pip = [uv, "pip", "install", "--quiet", "--python", PYTHON]
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        # Python may keep nothing that it has compiled, and would compile torch for each process.
+        pip.append("--compile-bytecode")
     backend = os.environ.get("UV_TORCH_BACKEND")
     if backend:
         # Wheels of another backend have other hashes than those in the lock.

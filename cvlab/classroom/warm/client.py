@@ -14,6 +14,7 @@ import resource
 import select
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -50,9 +51,15 @@ def folder() -> Path:
 
 
 def socket_path(interpreter: list[str], environment: dict[str, str]) -> Path:
-    """Return the socket of the parent for an interpreter (with its options) and environment."""
-    # How many threads a library starts depends on the cores that it may use when it is loaded.
-    wanted = [interpreter, sorted(_read_at_import(environment).items()), _cores()]
+    """Return the socket of the parent for an interpreter (with its options) and environment.
+
+    What a kernel cannot change afterwards decides as well: a hard limit cannot be raised again, and
+    libraries look once at how many cores there are for their threads.
+    """
+    names = sorted(name for name in dir(resource) if name.startswith("RLIMIT_"))
+    limits = [resource.getrlimit(getattr(resource, name)) for name in names]
+    variables = sorted(_read_at_import(environment).items())
+    wanted = [interpreter, variables, limits, os.nice(0), _cores()]
     return folder() / f"{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]}.sock"
 
 
@@ -107,6 +114,11 @@ def _connect(path: Path) -> socket.socket | None:
     except OSError as error:
         link.close()
         raise NoWarmKernel(f"{path}: {error.strerror or error}.") from error
+    size = struct.calcsize("3i")
+    _, user, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    if user != os.geteuid():  # in a folder that anybody may write to, anybody may have been first
+        link.close()
+        raise NoWarmKernel(f"{path} belongs to another user; remove it.")
     return link
 
 
@@ -261,11 +273,13 @@ def fork_kernel(
     """
     if Path(cwd, "matplotlibrc").exists():
         raise NoWarmKernel(f"the matplotlibrc in {cwd} is read when matplotlib is imported.")
-    request = _surroundings() | {
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    request = {
         "argv": argv,
         "command": [*interpreter, "-m", *argv],
         "cwd": cwd,
         "env": environment,
+        "umask": int(status.split("Umask:")[1].split()[0], 8),
     }
     stale: NoWarmKernel | None = None
     for _ in range(3):  # the files may change once more while a new parent starts
@@ -279,18 +293,6 @@ def fork_kernel(
             link.close()
             raise
     raise NoWarmKernel(str(stale))
-
-
-def _surroundings() -> dict[str, Any]:
-    """Return what a child process of this one would inherit."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
-    numbers = sorted({getattr(resource, name) for name in names})
-    return {
-        "umask": int(status.split("Umask:")[1].split()[0], 8),
-        "nice": os.nice(0),
-        "limits": [[number, *resource.getrlimit(number)] for number in numbers],
-    }
 
 
 def _request(
@@ -371,9 +373,9 @@ def launch(cmd: list[str], kwargs: dict[str, Any]) -> WarmProcess:
         raise NoWarmKernel(f"it was asked for with {', '.join(sorted(kwargs))}.")
     if "-m" not in cmd or cmd[cmd.index("-m") + 1 :][:1] != ["ipykernel_launcher"]:
         raise NoWarmKernel(f"its command is {' '.join(cmd)}, not ipykernel_launcher.")
-    relative = [p for p in environment.get("PYTHONPATH", "").split(":") if p and p[0] != "/"]
-    if relative:
-        raise NoWarmKernel(f"PYTHONPATH has a relative folder, {relative[0]}.")
+    paths = environment.get("PYTHONPATH")
+    if paths and not all(map(os.path.isabs, paths.split(os.pathsep))):
+        raise NoWarmKernel(f"PYTHONPATH has a relative folder: {paths}.")
     module = cmd.index("-m")
     interpreter = [os.path.abspath(cmd[0]), *cmd[1:module]]
     argv = cmd[module + 1 :]

@@ -25,7 +25,6 @@ import importlib.util
 import json
 import os
 import re
-import resource
 import select
 import selectors
 import signal
@@ -290,11 +289,6 @@ def _settle(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(SET_BY_KERNEL | request["env"])
     os.umask(request["umask"])
-    os.nice(max(0, request["nice"] - os.nice(0)))
-    for number, soft, hard in request["limits"]:
-        # A hard limit that is lower here cannot be raised again, and hardly ever is.
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(number, (soft, hard))
     os.chdir(request["cwd"])
     sys.argv, sys.orig_argv = request["argv"], request["command"]
     launcher = importlib.util.find_spec(sys.argv[0])
