@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import json
@@ -23,7 +24,7 @@ from typing import Any
 import nbformat
 import psutil
 import pytest
-from jupyter_client.manager import KernelManager
+from jupyter_client.manager import AsyncKernelManager, KernelManager
 from traitlets.config import Config
 
 from cvlab.classroom import warm
@@ -221,6 +222,29 @@ def test_kernels_draw_numbers_of_their_own(kernel):
     assert len(drawn) == 6
 
 
+def test_libraries_find_the_surroundings_of_the_kernel_not_of_the_parent(kernel, tmp_path):
+    (tmp_path / "beside.py").write_text("def square(x): return x * x\n")
+    one = kernel(cwd=str(tmp_path), env=os.environ | {"TMPDIR": str(tmp_path)})
+    assert one.is_warm
+    said = one.run("""
+        import multiprocessing, resource, tempfile, beside, ipywidgets
+        print(tempfile.gettempdir(), sorted(get_ipython().kernel.comm_manager.targets))
+        for method in ("fork", "spawn", "forkserver"):
+            with multiprocessing.get_context(method).Pool(1) as pool:
+                print(method, pool.apply_async(beside.square, [3]).get(20))
+    """)
+    targets = "['jupyter.widget', 'jupyter.widget.control']"
+    assert said.splitlines() == [f"{tmp_path} {targets}", "fork 9", "spawn 9", "forkserver 9"]
+
+
+def test_a_package_folder_made_after_the_parent_is_noticed(parent_module, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path / "later")
+    snapshot = parent_module.Snapshot()
+    assert snapshot.changed() is None
+    (tmp_path / "later").mkdir()
+    assert snapshot.changed() == str(tmp_path / "later")
+
+
 def test_figures_appear_inline(kernel):
     one = kernel()
     shown = []
@@ -346,9 +370,16 @@ def test_one_parent_in_a_private_place(kernel, runtime):
 
 
 START = """
-import sys, time
-from jupyter_client.manager import start_new_kernel
-manager, client = start_new_kernel(kernel_name="cvlab")
+import os, sys
+from jupyter_client.manager import KernelManager
+from traitlets.config import Config
+# Free ports would be a race between clients; the folder is the one of the fixture `runtime`.
+place = {"transport": "ipc", "ip": f"/tmp/cvlab-test-{os.getppid()}/{os.getpid()}"}
+manager = KernelManager(kernel_name="cvlab", config=Config({"KernelManager": place}))
+manager.start_kernel()
+client = manager.client()
+client.start_channels()
+client.wait_for_ready(timeout=60)
 print(manager.provisioner.pid, flush=True)
 sys.stdin.readline()
 client.stop_channels()
@@ -406,6 +437,105 @@ def test_killing_client_kernel_and_parent(own_parent, kernel):
     assert fourth.parent != parent.pid
     os.kill(other.pid, signal.SIGKILL)
     assert until(lambda: not other.manager.is_alive())
+    # SIGTERM to the parent: it ends after its kernels, and says how they ended
+    parent, process = psutil.Process(fourth.parent), fourth.manager.provisioner.process
+    parent.terminate()
+    assert fourth.run("print(4)") == "4"
+    process.terminate()
+    assert until(lambda: process.poll() is not None)
+    assert process.returncode == -signal.SIGTERM
+    assert until(lambda: not parent.is_running())
+
+
+@pytest.mark.slow
+def test_killing_the_client_that_starts_the_parent(own_parent, runtime):
+    """Whoever comes next shares that parent, and nothing is left of it if nobody comes."""
+    place = runtime / "starter"
+    place.mkdir(mode=0o700)
+    environment = own_parent(XDG_RUNTIME_DIR=str(place))
+    for comes_another in (False, True):
+        one = starter(environment)
+        assert until(lambda: parents(place))
+        one.kill()
+        one.wait()
+        if comes_another:
+            other = starter(environment)
+            process = psutil.Process(int(other.stdout.readline()))
+            assert "parent.py" in " ".join(process.cmdline())  # it is warm
+            other.communicate("stop\n", timeout=30)
+        assert until(lambda: not parents(place) and not list(place.iterdir()), 60)
+
+
+def test_a_parent_that_dies_before_it_forks_is_replaced(kernel, runtime, monkeypatch):
+    connect = client.connect
+    ends = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2)]
+    ends[0][1].close()  # one is dead before the request, one does not answer it
+    answers = [ends[0][0], ends[1][0]]
+    ends[1][1].shutdown(socket.SHUT_WR)
+    monkeypatch.setattr(
+        client, "connect", lambda *given: answers.pop(0) if answers else connect(*given)
+    )
+    assert kernel().is_warm
+    assert not answers
+    ends[1][1].close()
+
+
+def test_a_start_that_was_cancelled_leaves_no_kernel(kernel, tmp_path):
+    async def start_and_cancel() -> None:
+        place = str(tmp_path / "connection.json")
+        manager = AsyncKernelManager(kernel_name="cvlab", connection_file=place)
+        starting = asyncio.ensure_future(manager.start_kernel())
+        await asyncio.sleep(0.02)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+
+    one = kernel()
+    parent = psutil.Process(one.parent)
+    asyncio.run(start_and_cancel())
+    assert until(lambda: [child.pid for child in parent.children()] == [one.pid])
+
+
+def test_a_client_that_has_given_up_gets_no_kernel(parent_module):
+    mine, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with mine:
+        assert not parent_module._has_gone(mine)
+        other.close()
+        assert parent_module._has_gone(mine)
+
+
+def test_a_killed_parents_socket_is_removed_by_the_next(parent_module, runtime):
+    living, dead = runtime / "living", runtime / "dead"
+    with parent_module._listen(living):
+        parent_module._listen(dead).close()
+        for path in (living, dead):
+            parent_module._remove_dead(path)
+        assert living.exists()
+        assert not dead.exists()
+    living.unlink()
+
+
+@pytest.mark.slow
+def test_a_parent_serves_more_clients_than_its_limit_of_files(own_parent, kernel):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    links: list[socket.socket] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+        environment = own_parent()
+        one = kernel(env=dict(environment))
+        path = client.socket_path([sys.executable], environment)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        links = [link for _ in range(110) if (link := client._connect(path))]
+        assert len(links) == 110
+        assert one.run("import resource; print(resource.getrlimit(7)[0])") == "100"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for link in links:
+            link.close()
+    os.kill(one.pid, signal.SIGKILL)
+    process = one.manager.provisioner.process
+    assert until(lambda: process.poll() is not None)
+    assert process.returncode == -signal.SIGKILL  # the parent is there to say so
 
 
 @pytest.mark.slow

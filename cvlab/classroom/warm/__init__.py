@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,20 @@ class WarmProvisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Launch a kernel; see jupyter_client's `LocalProvisioner.launch_kernel`."""
+        given_up = threading.Event()
+
+        def launch() -> Any:
+            process = _client().launch(cmd, self._scrub_kwargs(kwargs))
+            if given_up.is_set():
+                process.kill()
+            return process
+
         try:
             # To start the parent takes seconds, in which a server has other kernels to attend to.
-            self.process = await asyncio.to_thread(
-                _client().launch, cmd, self._scrub_kwargs(kwargs)
-            )
+            self.process = await asyncio.to_thread(launch)
+        except asyncio.CancelledError:
+            given_up.set()  # the thread cannot be stopped, and nobody will have its kernel
+            raise
         except NoWarmKernel as reason:
             if str(reason) not in _said:
                 _said.add(str(reason))

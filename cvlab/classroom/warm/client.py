@@ -30,6 +30,7 @@ PARENT = Path(__file__).with_name("parent.py")
 READ_AT_IMPORT = (
     *("PYTHON", "LD_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "NUMEXPR_"),
     *("TORCH", "PYTORCH", "OPENCV_", "MATPLOTLIB", "MPLCONFIGDIR", "MALLOC_", "GLIBC_", "PYDEVD_"),
+    *("NUMPY_", "NPY_", "SCIPY_", "SKLEARN_", "JOBLIB_", "LOKY_", "TQDM_", "JUPYTER_WIDGETS_"),
     *("LANG", "LC_", "TZ", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "VIRTUAL_ENV"),
 )
 START_SECONDS = 120  # a cold disk takes its time to import torch
@@ -43,9 +44,13 @@ class Stale(NoWarmKernel):
 
 def folder() -> Path:
     """Return this user's private folder of sockets, which exists while a parent does."""
-    for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):
-        path = Path(base or "/nowhere") / f"cvlab-warm-{os.geteuid()}"
-        if path.parent.is_dir() and len(bytes(path)) + 25 < LONGEST_SOCKET_NAME:
+    for base in (os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp"):
+        path = Path(base or "") / f"cvlab-warm-{os.geteuid()}"
+        if (
+            path.is_absolute()
+            and path.parent.is_dir()
+            and len(bytes(path)) + 25 < LONGEST_SOCKET_NAME
+        ):
             return path
     raise NoWarmKernel("there is no folder for a socket; set TMPDIR to one.")
 
@@ -81,6 +86,8 @@ def _locked(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        with contextlib.suppress(OSError):
+            path.rmdir()  # unless a parent has its socket there
         os.close(fd)
 
 
@@ -309,7 +316,10 @@ def _request(
             fds = _descriptors(stack, streams)
             socket.send_fds(link, [b"{}"], [*fds, memory.fileno()])
         while process is None or not ready:
-            message = json.loads(link.recv(4096) or b'{"refused": "the parent has died."}')
+            received = link.recv(4096)
+            if not received and process is None:
+                raise ConnectionResetError
+            message = json.loads(received or b'{"refused": "the parent and the kernel have died."}')
             if "pid" in message:
                 process = WarmProcess(link, message["pid"])
             elif "ready" in message:
@@ -319,8 +329,11 @@ def _request(
             else:
                 raise (Stale if "stale" in message else NoWarmKernel)(message["refused"])
     except OSError as error:  # a time-out included
+        if process is None and isinstance(error, (BrokenPipeError, ConnectionResetError)):
+            raise Stale("the parent has died.") from error
         if process is not None:
-            os.kill(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
         raise NoWarmKernel(f"the parent does not answer ({error}).") from error
     return process
 

@@ -19,19 +19,25 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import errno
 import fcntl
 import gc
 import importlib.util
 import json
+import multiprocessing.process
 import os
 import re
+import resource
 import select
 import selectors
 import signal
+import site
 import socket
 import struct
 import sys
+import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +82,13 @@ class Snapshot:
         loaded = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
         self.paths = {str(path) for path in loaded if path}
         self.paths |= {str(path) for path in here.parents[2].rglob("*.py")}
-        # A package that is installed, removed or updated changes the folder of packages.
-        self.paths |= {path for path in sys.path if path and os.path.isdir(path)}
+        # A package that is installed, removed or updated changes the folder of packages, which may
+        # not exist before the first one.
+        self.paths |= {path for path in [*sys.path, site.getusersitepackages()] if path}
         self.paths.add(os.path.join(sys.prefix, "pyvenv.cfg"))
         self.paths.add(str(here.parents[2]))
+        # A checkout that is on the path; what counts of it, the package, is there file by file.
+        self.paths.discard(str(here.parents[3]))
         self.state = self._now()
 
     def _now(self) -> dict[str, tuple[int, int] | None]:
@@ -140,8 +149,10 @@ class Parent:
         Raises:
             Kernel: in a new child.
         """
+        seconds = max(self.linger, 5.0)  # whoever started this has yet to connect
         while not self.retired or any(connection.pid for connection in self.connections):
-            ready = self.selector.select(None if self.connections else self.linger)
+            ready = self.selector.select(None if self.connections else seconds)
+            seconds = self.linger
             if not ready and not self.connections:
                 self.retire()
                 self._accept_waiting()
@@ -161,7 +172,15 @@ class Parent:
             stack.callback(os.close, folder)
             # Whoever holds the lock is starting a parent that will need the folder.
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in self.path.parent.glob("*.sock"):
+                _remove_dead(path)
             self.path.parent.rmdir()
+
+    def stop(self) -> None:
+        """End, but not before the kernels, whose clients want to know how they end."""
+        self.retire()
+        if not any(connection.pid for connection in self.connections):
+            sys.exit(0)
 
     def _accept_waiting(self) -> None:
         # One may have connected just before the socket's name was removed.
@@ -172,7 +191,13 @@ class Parent:
                 self._accept()
 
     def _accept(self) -> None:
-        link, _ = self.listener.accept()
+        try:
+            link, _ = self.listener.accept()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            time.sleep(0.1)  # the client waits until a kernel has ended
+            return
         connection = Connection(link)
         pid, uid, _ = _peer(link)
         if uid != os.geteuid() or not pid:
@@ -190,7 +215,9 @@ class Parent:
         try:
             if not message:
                 self._gone(connection)
-            elif not connection.pid and len(fds) == 4:
+            elif len(fds) != 4:
+                connection.send(refused="the parent has too many files open.")
+            elif not connection.pid and not _has_gone(connection.link):
                 self._fork(connection, fds)
         finally:
             for fd in fds:
@@ -209,8 +236,9 @@ class Parent:
             return
         try:
             client = os.pidfd_open(_peer(connection.link)[0])
-        except ProcessLookupError:
-            return  # the client has died already
+        except OSError as error:  # the client may have died already
+            connection.send(refused=f"pidfd_open failed ({error.strerror}).")
+            return
         try:
             pid = os.fork()
         except OSError as error:
@@ -273,6 +301,28 @@ def _peer(link: socket.socket) -> tuple[int, int, int]:
     return struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
 
 
+def _remove_dead(path: Path) -> None:
+    """Remove the socket of a parent that was killed."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as link:
+        link.setblocking(False)
+        try:
+            link.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+        except OSError:
+            pass  # it is alive and busy
+
+
+def _has_gone(link: socket.socket) -> bool:
+    """Return whether the client has given up, perhaps because this process was suspended."""
+    try:
+        return not link.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 def _unfit() -> str | None:
     """Say why this process must not be forked, or None."""
     count = threads()
@@ -290,6 +340,10 @@ def _settle(request: dict[str, Any]) -> None:
     os.environ.update(SET_BY_KERNEL | request["env"])
     os.umask(request["umask"])
     os.chdir(request["cwd"])
+    resource.setrlimit(resource.RLIMIT_NOFILE, FILES)
+    tempfile.tempdir = None  # computed from TMPDIR when it is first asked for
+    # Where processes that this one spawns look for the modules beside a notebook.
+    multiprocessing.process.ORIGINAL_DIR = os.getcwd()
     sys.argv, sys.orig_argv = request["argv"], request["command"]
     launcher = importlib.util.find_spec(sys.argv[0])
     sys.argv[0] = launcher.origin if launcher and launcher.origin else sys.argv[0]
@@ -310,6 +364,7 @@ def _settle(request: dict[str, Any]) -> None:
 
 
 SET_BY_KERNEL: dict[str, str] = {}
+FILES = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 
 class ClientPoller(threading.Thread):
@@ -329,11 +384,11 @@ class ClientPoller(threading.Thread):
 
 def run_kernel(kernel: Kernel) -> None:
     """Be an IPython kernel until told to shut down."""
-    from ipykernel.kernelapp import IPKernelApp
+    from ipykernel import kernelapp
     from traitlets.config import Config
     from traitlets.config.loader import DeferredConfigString
 
-    class App(IPKernelApp):
+    class IPKernelApp(kernelapp.IPKernelApp):
         """ipykernel's application, where it has to know that it was forked."""
 
         def init_poller(self) -> None:
@@ -347,7 +402,7 @@ def run_kernel(kernel: Kernel) -> None:
             if not found:
                 super().parse_command_line(argv)
                 return
-            config[IPKernelApp.__name__].connection_file = DeferredConfigString(found["file"])
+            config["IPKernelApp"].connection_file = DeferredConfigString(found["file"])
             for setting in filter(None, found["settings"].split("\0")):
                 name, value = setting.removeprefix("--").split("=", 1)
                 group, trait = name.split(".")
@@ -356,10 +411,13 @@ def run_kernel(kernel: Kernel) -> None:
             self.update_config(config)
 
     # Its default was computed from the environment of the parent.
-    app = App.instance(parent_handle=int(os.environ.get("JPY_PARENT_PID") or 0))
+    app = IPKernelApp.instance(parent_handle=int(os.environ.get("JPY_PARENT_PID") or 0))
     app.initialize(sys.argv[1:])
     if "matplotlib" in sys.modules and os.environ.get("MPLBACKEND"):
         sys.modules["matplotlib"].rcParams["backend"] = os.environ["MPLBACKEND"]
+    if "ipywidgets" in sys.modules:
+        # It registers its comms when it is imported in a kernel, and the parent is none.
+        sys.modules["ipywidgets"].register_comm_target()
     # From here on a client that connects is answered at once.
     kernel.link.send(b'{"ready": true}')
     app.start()
@@ -378,7 +436,8 @@ def _listen(path: Path) -> socket.socket:
 
 def main() -> None:
     """Import, tell the starter through stdout, serve; in a child, be the kernel."""
-    path, linger, cores = Path(sys.argv[1]), float(sys.argv[2]), json.loads(sys.argv[3])
+    path, cores = Path(sys.argv[1]), json.loads(sys.argv[3])
+    linger = min(max(0.0, float(sys.argv[2])), 86400.0)  # not a number becomes 0
     if os.fork():
         os._exit(0)  # the starter need not wait for this process, and gets no zombie
     os.sched_setaffinity(0, cores)
@@ -399,14 +458,19 @@ def main() -> None:
     try:
         parent = None if reason else Parent(_listen(path), path, linger)
     except OSError as error:
-        reason = f"{path}: {error.strerror}."
-    os.write(1, json.dumps({"refused": reason} if reason else {"ready": True}).encode())
+        parent = None
+        if error.errno != errno.EADDRINUSE:  # else another one, whose starter died, was faster
+            reason = f"{path}: {error.strerror}."
+    with contextlib.suppress(BrokenPipeError):  # the starter has died, others may come
+        os.write(1, json.dumps({"refused": reason} if reason else {"ready": True}).encode())
     with open(os.devnull, "r+b", buffering=0) as null:
         for number in range(3):
             os.dup2(null.fileno(), number)
     if reason or parent is None:
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: parent.stop())
+    # Each kernel takes two descriptors here, so a limit that suits one client is soon reached.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES[1], FILES[1]))
     gc.collect()
     gc.disable()
     gc.freeze()  # a collection in a child would touch, and so copy, every page
