@@ -74,6 +74,18 @@ def load(names: str) -> None:
             importlib.import_module(name)
 
 
+def rest_threads() -> None:
+    """End the threads that OpenBLAS has started when it was loaded.
+
+    It ends them before a fork and starts them again when they are needed next. So a fork, of a
+    child that does nothing, leaves one thread.
+    """
+    idle = os.fork()
+    if idle == 0:
+        os._exit(0)
+    os.waitpid(idle, 0)
+
+
 class Snapshot:
     """The files that this process was made from, and whether they are still the same on disk."""
 
@@ -448,12 +460,7 @@ def main() -> None:
     load(KERNEL)
     SET_BY_KERNEL.update({name: os.environ[name] for name in set(os.environ) - before})
     load(LIBRARIES)
-    # OpenBLAS starts its threads when it is loaded, ends them before a fork and starts them again
-    # when they are needed next. So the first fork, of a child that does nothing, leaves one thread.
-    idle = os.fork()
-    if idle == 0:
-        os._exit(0)
-    os.waitpid(idle, 0)
+    rest_threads()
     reason = _unfit()
     try:
         parent = None if reason else Parent(_listen(path), path, linger)
