@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -306,6 +307,32 @@ class TestBook:
         assert name == "book/a.md"
         assert [line[:29] for line in found] == [line[:29] for line in shown]
 
+    def test_a_page_that_prints_too_much_is_refused_before_sphinx_reads_it(self):
+        def cell(name, size):
+            outputs = [nbformat.v4.new_output("stream", text="x" * size)]
+            return new_code_cell("print(x)", id=name, outputs=outputs)
+
+        path = ROOT / "chapters" / "n.ipynb"
+        book._check_printed(path, new_notebook(cells=[cell("little", book.PAGE_LIMIT)]))
+        cells = [cell("little", 10), cell("much", book.PAGE_LIMIT)]
+        said = r"chapters/n\.ipynb: its cells print 4\.0 MB .* print less in cell 'much'\."
+        with pytest.raises(book.BuildError, match=said):
+            book._check_printed(path, new_notebook(cells=cells))
+
+    def test_a_page_whose_source_is_gone_leaves_nothing_in_the_book(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(book, "HTML", tmp_path / "html")
+        monkeypatch.setattr(book, "SOURCE", tmp_path / "source")
+        kept = ["chapters/a.html", "_sources/chapters/a.ipynb", "notes.html", "_sources/notes.md"]
+        kept += ["search.html", "_static/webpack-macros.html"]
+        gone = ["chapters/b.html", "_sources/chapters/b.ipynb", "old.html", "_sources/old.md"]
+        sources = ["source/chapters/a.ipynb", "source/notes.md"]
+        for name in [*sources, *(f"html/{name}" for name in kept + gone)]:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        book._remove_orphans()
+        left = [path for path in (tmp_path / "html").rglob("*") if path.is_file()]
+        assert {path.relative_to(tmp_path / "html").as_posix() for path in left} == {*kept}
+
 
 class TestBootstrap:
     def test_torch_and_its_libraries_leave_the_lock_whole(self):
@@ -341,6 +368,52 @@ class TestBootstrap:
             bootstrap.run([sys.executable, "-c", "raise SystemExit(3)"], "trying", "take a walk.")
         with pytest.raises(SystemExit, match="trying failed"):
             bootstrap.run([Path("no") / "such" / "program"], "trying", "take a walk.")
+
+    @staticmethod
+    def start(tmp_path):
+        """Start a set-up of which only the installing, which takes two seconds, is replaced."""
+        code = (
+            "import sys, time; from pathlib import Path\n"
+            "from cvlab.classroom import bootstrap as b\n"
+            f"b.STAMP, b.PYTHON = Path({str(tmp_path / 'stamp')!r}), Path(sys.executable)\n"
+            "def install():\n    print('installing', flush=True); time.sleep(2)\n"
+            "    b.STAMP.write_text(b.fingerprint())\n"
+            "b.install = install; sys.argv = ['x']; b.main()"
+        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes)
+
+    def test_two_at_once_install_once(self, tmp_path):
+        first = self.start(tmp_path)
+        assert first.stdout.readline() == "installing\n"
+        second = self.start(tmp_path)
+        assert second.communicate(timeout=60)[0] == (
+            "Another command is setting up .venv; waiting for its end.\n"
+        )
+        assert (first.communicate()[0], first.returncode, second.returncode) == ("", 0, 0)
+
+    def test_ctrl_c_gets_one_sentence_and_the_next_one_installs(self, tmp_path):
+        for end in (signal.SIGINT, signal.SIGKILL):
+            stopped = self.start(tmp_path)
+            assert stopped.stdout.readline() == "installing\n"
+            stopped.send_signal(end)
+            said = stopped.communicate(timeout=60)[0]
+            if end == signal.SIGINT:
+                assert said == "\ncvlab: stopped; the next command starts the set-up again.\n"
+                assert stopped.returncode == 130
+        again = self.start(tmp_path)
+        assert again.communicate(timeout=60)[0] == "installing\n"
+        assert again.returncode == 0
+
+    def test_a_disk_that_cannot_be_written_gets_one_sentence(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(bootstrap, "STAMP", tmp_path / "stamp")
+
+        def install():
+            raise OSError(30, "Read-only file system", "stamp")
+
+        monkeypatch.setattr(bootstrap, "install", install)
+        with pytest.raises(SystemExit, match="cvlab: stamp: Read-only file system; mend that"):
+            bootstrap.set_up()
 
 
 class TestSystems:

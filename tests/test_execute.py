@@ -140,12 +140,36 @@ class TestDependencies:
         assert changed_by(package / "classroom" / "__init__.py") == set()
 
     def test_code_that_is_not_python_is_named(self, place):
-        path = write(place, "x =")
-        with pytest.raises(execute.ExecutionError, match=r"a/n\.ipynb: a code cell is not Python"):
+        path = write(place, "x = 1", new_code_cell("x = 1\nx =", id="half"))
+        said = "a/n.ipynb, cell 'half', line 2 is not Python: invalid syntax."
+        with pytest.raises(execute.ExecutionError) as raised:
             execute.digest(path)
-        assert execute.execute_all([path], report=[].append) == [
-            "a/n.ipynb: a code cell is not Python (invalid syntax)."
-        ]
+        assert str(raised.value) == said
+        assert execute.execute_all([path], report=[].append) == [said]
+
+
+class TestAlone:
+    def test_the_claim_lasts_as_long_as_a_program_that_outlives_its_command(self, tmp_path):
+        def start(program):
+            code = (
+                "import subprocess, sys, time; from pathlib import Path\n"
+                "from cvlab.classroom import execute\n"
+                f"file = Path({str(tmp_path / 'lock')!r})\n"
+                "with execute.alone(file, 'is at work', lambda line: print(line, flush=True)):\n"
+                "    print('mine', flush=True)\n"
+                f"    {program}"
+            )
+            pipes = {"stdout": subprocess.PIPE, "text": True}
+            return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes)
+
+        sleep = "subprocess.run(['sleep', '4'], stdout=subprocess.DEVNULL, close_fds=False)"
+        first = start(sleep)
+        assert first.stdout.readline() == "mine\n"
+        time.sleep(0.5)
+        first.kill()
+        first.wait()
+        said = start("pass").communicate(timeout=60)[0]
+        assert said == "Another command is at work; waiting for its end.\nmine\n"
 
 
 class TestStatedBudgets:
@@ -272,14 +296,14 @@ class TestResult:
 
     def test_a_full_disk_leaves_no_record(self, place, monkeypatch):
         path = write(place, "x = 1")
-        whole = notebooks.write
+        whole = Path.write_text
 
-        def full(target, content):
-            if target.suffix == ".ipynb":
-                raise OSError(28, "No space left on device", str(target))
-            whole(target, content)
+        def full(target, content, **options):
+            if ".ipynb" in target.name:
+                raise OSError(28, "No space left on device")  # as the system says it: of no file
+            return whole(target, content, **options)
 
-        monkeypatch.setattr(notebooks, "write", full)
+        monkeypatch.setattr(Path, "write_text", full)
         (said,) = execute.execute_all([path], report=[].append)
         assert said.startswith("a/n.ipynb: ")
         assert said.endswith("n.ipynb: No space left on device.")

@@ -209,7 +209,22 @@ def test_chapter_without_exercise_and_contents_without_chapter(copy):
     root = copy()
     shutil.copy(root / "chapters" / "01_knn.ipynb", root / "chapters" / "02_linear.ipynb")
     assert "solutions/02_linear.ipynb is missing." in hygiene.anatomy(root)
-    assert any("book/_toc.yml lists chapters" in fault for fault in hygiene.contents(root))
+    added = "chapters/02_linear is not in book/_toc.yml; add `- file: chapters/02_linear` there."
+    assert hygiene.contents(root) == [added]
+    (root / "chapters" / "02_linear.ipynb").unlink()
+    contents = root / "book" / "_toc.yml"
+    before = contents.read_text(encoding="utf-8")
+    contents.write_text(before + "  - caption: More\n    chapters:\n      - file: chapters/99_no\n")
+    gone = "book/_toc.yml lists chapters/99_no, which does not exist; remove it."
+    assert hygiene.contents(root) == [gone]
+    swapped = {"01_knn": "03_optimisation", "03_optimisation": "01_knn"}
+    pattern = re.compile("(?<=file: chapters/)" + "|(?<=file: chapters/)".join(swapped))
+    contents.write_text(pattern.sub(lambda match: swapped[match[0]], before))
+    (order,) = hygiene.contents(root)
+    assert order == "book/_toc.yml must list each of chapters once, in order of their names."
+    contents.write_text(before + "  - : [\n")
+    (broken,) = hygiene.contents(root)
+    assert re.match(r"book/_toc\.yml, line \d+ is not YAML: ", broken)
 
 
 def test_version_that_the_changelog_does_not_know(copy):

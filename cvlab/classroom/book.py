@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import yaml
 
 from cvlab import widgets
-from cvlab.classroom import execute, exercises, logo, notebooks, page, systems
+from cvlab.classroom import execute, exercises, hygiene, logo, notebooks, page, systems
 from cvlab.classroom.notebooks import ROOT
 
 BUILD = ROOT / "_build"
@@ -57,22 +56,31 @@ def build(
     Raises:
         BuildError: if a notebook fails, a page is too heavy or Sphinx warns.
     """
-    found = [*exercises.faults(), *_faults_of_contents()]
+    found = [*exercises.faults(), *hygiene.contents()]
     if found:
         raise BuildError("\n  ".join(found))
     pages = [ROOT / "book" / "index.ipynb", *notebooks.files(ROOT, ("chapters",))]
-    if full:
-        for path in [*pages, *also]:
-            forget(path)
-    records = run([*pages, *also], only, report)
+    with execute.alone(BUILD / "lock", "is building this book", report):
+        if full:
+            for path in [*pages, *also]:
+                forget(path)
+        records = run([*pages, *also], only, report)
+        _make_pages({path: records[path] for path in pages}, report, full=full)
+    return HTML
+
+
+def _make_pages(
+    records: dict[Path, dict[str, Any]], report: Callable[[str], None], *, full: bool
+) -> None:
+    """Bring the pages up to date with the notebooks' runs and with everything else in them."""
     offline = fetch_libraries(report)
-    outline = lay_out({path: records[path] for path in pages})
+    outline = lay_out(records)
     frame = hashlib.sha256(f"{_digest(frame=True)} {offline} {outline}".encode()).hexdigest()
     wanted = {"frame": frame, "pages": _digest(frame=False)}
     built = {} if full else _last_build()
     if HTML.exists() and built == wanted:
         report("Pages: up to date.")
-        return HTML
+        return
     report("Pages: running Jupyter Book ...")
     STAMP.unlink(missing_ok=True)
     # Sphinx rewrites the pages whose source changed; what frames every page concerns them all.
@@ -80,7 +88,6 @@ def build(
     _remove_orphans()
     _check_weight()
     STAMP.write_text(json.dumps(wanted), encoding="utf-8")
-    return HTML
 
 
 def run(
@@ -129,17 +136,6 @@ def forget(path: Path) -> None:
         described.unlink(missing_ok=True)
 
 
-def _faults_of_contents() -> list[str]:
-    path = ROOT / "book" / "_toc.yml"
-    try:
-        yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        return [f"book/_toc.yml{line} is not YAML: {getattr(error, 'problem', error)}."]
-    return []
-
-
 def fetch_libraries(report=print) -> bool:
     """Get the browser libraries from npm, once; return whether the book can serve its own."""
     lock = (ROOT / "book" / "package-lock.json").read_bytes()
@@ -167,6 +163,7 @@ def fetch_libraries(report=print) -> bool:
         capture_output=True,
         text=True,
         check=False,
+        close_fds=False,  # see `execute.alone`
     )
     if done.returncode and os.environ.get("CI") == "true":
         raise BuildError(f"npm failed: {(done.stderr or done.stdout).strip()[-500:]}")
@@ -219,7 +216,9 @@ def lay_out(records: dict[Path, dict[str, Any]]) -> str:
             outline += _outline(path, path.read_text(encoding="utf-8"))
     for path, record in records.items():
         name = "index.ipynb" if path.stem == "index" else f"chapters/{path.name}"
-        notebook = decorate(with_outputs(path), record, path.stem)
+        notebook = with_outputs(path)
+        _check_printed(path, notebook)
+        notebook = decorate(notebook, record, path.stem)
         outline += _outline(path, *_prose(notebook))
         wanted[name] = _content(notebook)
     for path in notebooks.files(ROOT, ("exercises",)):
@@ -245,6 +244,23 @@ def lay_out(records: dict[Path, dict[str, Any]]) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     return "\n".join(outline)
+
+
+def _check_printed(path: Path, notebook: Any) -> None:
+    """Refuse before Sphinx sees it, which it would keep busy for hours, a page that prints much."""
+    printed: dict[str, int] = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            texts = [output.get("text", "")]
+            texts += [v for kind, v in output.get("data", {}).items() if kind.startswith("text/")]
+            weight = sum(len("".join(text)) for text in texts)
+            printed[cell["id"]] = printed.get(cell["id"], 0) + weight
+    if sum(printed.values()) > PAGE_LIMIT:
+        heaviest = max(printed, key=printed.__getitem__)
+        raise BuildError(
+            f"{path.parent.name}/{path.name}: its cells print {sum(printed.values()) / 1e6:.1f} MB "
+            f"of text; the limit is {PAGE_LIMIT / 1e6:.0f} MB: print less in cell {heaviest!r}."
+        )
 
 
 def _content(notebook: Any) -> bytes:
@@ -275,6 +291,8 @@ def with_outputs(path: Path) -> Any:
     )
     for cell, run in zip(code, runs, strict=True):
         cell["outputs"], cell["execution_count"] = run["outputs"], run["execution_count"]
+    # Some editors leave it out, and Sphinx would warn of each cell.
+    notebook["metadata"].setdefault("language_info", {"name": "python"})
     if "widgets" in executed["metadata"]:
         notebook["metadata"]["widgets"] = executed["metadata"]["widgets"]
     return notebook
@@ -385,7 +403,9 @@ def _jupyter_book(*, everything: bool) -> None:
     command += ["--config", str(ROOT / "_config.yml"), "--toc", str(SOURCE / "_toc.yml")]
     command += ["--path-output", str(ROOT), "--warningiserror", "--keep-going", "--quiet"]
     command += ["--all"] if everything else []
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, close_fds=False
+    )
     printed = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
     log = BUILD / "sphinx.log"
     log.write_text(printed, encoding="utf-8")
@@ -400,10 +420,11 @@ def _jupyter_book(*, everything: bool) -> None:
 def _remove_orphans() -> None:
     """Remove the pages whose source is gone, which Sphinx leaves behind."""
     made = {"genindex.html", "search.html"}
-    for path in HTML.rglob("*.html"):
+    for path in [*HTML.rglob("*.html"), *(HTML / "_sources").rglob("*.*")]:
         place = path.relative_to(HTML)
-        if place.parts[0] in {"_static", "_sources"} or place.name in made:
+        if place.parts[0] == "_static" or place.name in made:
             continue
+        place = Path(*place.parts[place.parts[0] == "_sources" :])
         if not any((SOURCE / place).with_suffix(kind).exists() for kind in (".md", ".ipynb")):
             path.unlink()
 

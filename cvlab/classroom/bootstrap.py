@@ -4,6 +4,7 @@ Run as a script by the Makefile with any Python from 3.11 to 3.13; uses the stan
 A second run finds the environment as it should be and costs a few milliseconds.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,10 +72,15 @@ def split_lock(lock: str) -> tuple[str, list[str]]:
 
 def run(command: list, what: str, advice: str) -> None:
     """Run one step of the set-up; on failure stop with a sentence that says what to do."""
+    command = [str(part) for part in command]
     try:
-        done = subprocess.run([str(part) for part in command], cwd=ROOT, check=False)
+        # Shown at the end, because what a program says when Ctrl-C stops it is of no use.
+        done = subprocess.run(
+            command, cwd=ROOT, check=False, stderr=subprocess.PIPE, close_fds=False
+        )
     except OSError as error:
         stop(f"{what} failed ({error.strerror or error}); {advice}")
+    sys.stderr.write(done.stderr.decode(errors="replace"))
     if done.returncode:
         stop(f"{what} failed (see above); {advice}")
 
@@ -117,13 +124,46 @@ def install() -> None:
     print(f"Set up in {time.monotonic() - started:.0f} s.", flush=True)
 
 
+def up_to_date() -> bool:
+    """Return whether `.venv` is whole and holds what it should."""
+    return PYTHON.exists() and STAMP.exists() and STAMP.read_text(encoding="utf-8") == fingerprint()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let one command at a time set up; its claim ends with the last process that it started."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    with open(__file__, "rb") as file:  # a file that is there, and that no set-up replaces
+        os.set_inheritable(file.fileno(), True)  # an installer may outlive a killed command
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another command is setting up .venv; waiting for its end.", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def set_up() -> None:
+    """Install what is missing; whatever goes wrong, end with one sentence."""
+    try:
+        if not up_to_date():
+            with alone():
+                if not up_to_date():  # the other command may have done it
+                    install()
+    except KeyboardInterrupt:
+        print("\ncvlab: stopped; the next command starts the set-up again.", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        stop(f"{error.filename or 'a file'}: {error.strerror}; mend that and run it again.")
+
+
 def main() -> None:
     """Set up if needed, then become ``cvlab`` with the arguments given."""
-    up_to_date = (
-        PYTHON.exists() and STAMP.exists() and STAMP.read_text(encoding="utf-8") == fingerprint()
-    )
-    if not up_to_date:
-        install()
+    set_up()
     if len(sys.argv) > 1:
         command = [str(PYTHON), "-m", "cvlab.classroom.cli", *sys.argv[1:]]
         if os.name == "nt":

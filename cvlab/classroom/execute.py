@@ -83,10 +83,14 @@ def digest(path: Path, notebook: Any = None) -> str:
     code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
     measure = Path(probe.__file__).read_text(encoding="utf-8")
     content = hashlib.sha256(json.dumps([sys.version, measure, code]).encode())
-    try:
-        modules = module_files("\n".join(code))
-    except SyntaxError as error:
-        raise ExecutionError(f"{_name(path)}: a code cell is not Python ({error.msg}).") from error
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            try:
+                _imported(cell["source"])
+            except SyntaxError as error:
+                place = f"{_name(path)}, cell {cell.get('id', '?')!r}, line {error.lineno}"
+                raise ExecutionError(f"{place} is not Python: {error.msg}.") from error
+    modules = module_files("\n".join(code))
     # Tables that lie beside the modules of a package are read by them.
     tables = {table for file in modules for table in file.parent.glob("*.csv")}
     for file in [*modules, *sorted(tables), ROOT / "requirements.lock"]:
@@ -147,21 +151,33 @@ def cores() -> int:
 
 
 @contextlib.contextmanager
-def _alone(report: Callable[[str], None]) -> Iterator[None]:
-    """Let one command at a time execute; the system ends its claim when its process dies."""
+def alone(file: Path, doing: str, report: Callable[[str], None]) -> Iterator[None]:
+    """Let one command at a time do something; the system ends its claim when its process dies.
+
+    Args:
+        file: made if it is missing, and never removed.
+        doing: what the others are told, such as "is building this book".
+        report: receives a line if there is another command to wait for.
+    """
     try:
         import fcntl
     except ImportError:  # Windows
         yield
         return
-    STORE.mkdir(parents=True, exist_ok=True)
-    with open(STORE / "lock", "a", encoding="utf-8") as file:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "a", encoding="utf-8") as claim:
+        # A program that is started with `close_fds=False` keeps the claim if it lives longer.
+        os.set_inheritable(claim.fileno(), True)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report("Another command is executing notebooks in this checkout; waiting for its end.")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            report(f"Another command {doing}; waiting for its end.")
+            fcntl.flock(claim, fcntl.LOCK_EX)
         yield
+
+
+def _alone(report: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
+    return alone(STORE / "lock", "is executing notebooks in this checkout", report)
 
 
 def execute(

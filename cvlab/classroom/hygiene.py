@@ -291,27 +291,36 @@ def anatomy(root: Path = ROOT) -> list[str]:
 
 def contents(root: Path = ROOT) -> list[str]:
     """The table of contents names every chapter and exercise, in order, and nothing else."""
-    toc = yaml.safe_load((root / "book" / "_toc.yml").read_text(encoding="utf-8"))
-    listed: list[str] = []
-
-    def walk(node: Any) -> None:
-        if isinstance(node, dict):
-            if "file" in node:
-                listed.append(node["file"])
-            for value in node.values():
-                walk(value)
-        elif isinstance(node, list):
-            for value in node:
-                walk(value)
-
-    walk(toc)
+    path = root / "book" / "_toc.yml"
+    try:
+        listed = list(_files_in(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        return [f"book/_toc.yml{line} is not YAML: {getattr(error, 'problem', error)}."]
     found = []
     for folder in ("chapters", "exercises"):
-        names = [name.removeprefix(f"{folder}/") for name in listed if name.startswith(folder)]
-        there = [path.stem for path in notebooks.files(root, (folder,))]
-        if names != there:
-            found.append(f"book/_toc.yml lists {folder} {names}, but the folder has {there}.")
+        names = [name for name in listed if name.startswith(f"{folder}/")]
+        there = [f"{folder}/{path.stem}" for path in notebooks.files(root, (folder,))]
+        gone = [name for name in names if name not in there]
+        new = [name for name in there if name not in names]
+        found += [f"book/_toc.yml lists {name}, which does not exist; remove it." for name in gone]
+        found += [f"{name} is not in book/_toc.yml; add `- file: {name}` there." for name in new]
+        if not (gone or new) and names != there:
+            found.append(f"book/_toc.yml must list each of {folder} once, in order of their names.")
     return found
+
+
+def _files_in(node: Any) -> Iterator[str]:
+    """Iterate over the files of a table of contents, in order."""
+    if isinstance(node, dict):
+        if "file" in node:
+            yield str(node["file"])
+        for value in node.values():
+            yield from _files_in(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _files_in(value)
 
 
 def repository(root: Path = ROOT) -> list[str]:

@@ -113,6 +113,9 @@ def write(path: Path, content: str) -> None:
     try:
         partial.write_text(content, encoding="utf-8")
         partial.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say of which file
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
