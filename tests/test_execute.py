@@ -284,7 +284,23 @@ class TestResult:
         allowed = new_code_cell("{}['key']", metadata={"tags": ["raises-exception"]})
         path = write(place, allowed, new_code_cell("1 / 0", id="divide"))
         said = failure(path)
-        assert said == "a/n.ipynb, cell 'divide': ZeroDivisionError: division by zero"
+        assert said == "a/n.ipynb, cell 'divide', line 1: ZeroDivisionError: division by zero"
+
+    def test_a_failed_assertion_is_shown(self, place, each_kernel):
+        helper = new_code_cell("def f(x):\n    # A check.\n    assert x > 1\n", id="f")
+        path = write(place, helper, new_code_cell("y = 0\nassert y == 1", id="bare"))
+        assert failure(path) == "a/n.ipynb, cell 'bare', line 2: AssertionError: assert y == 1"
+        path = write(place, helper, new_code_cell("z = 0\nf(z)", id="inner"))
+        assert failure(path) == "a/n.ipynb, cell 'inner', line 2: AssertionError: f(z)"
+
+    def test_a_kernel_or_device_that_is_asked_for_is_used(self, place, monkeypatch):
+        path = write(place, "x = 1")
+        first = execute.execute(path)
+        for name, value in (("CVLAB_KERNEL", "cvlab"), ("CVLAB_DEVICE", "cpu")):
+            with monkeypatch.context() as patch:
+                patch.setenv(name, value)
+                assert execute.record(path) is None
+        assert execute.record(path) == first
 
     def test_a_failure_after_a_success_makes_the_old_result_stale(self, place, monkeypatch):
         monkeypatch.setenv("CVLAB_TEST_DIVISOR", "1")

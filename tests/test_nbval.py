@@ -395,7 +395,7 @@ class TestEachNotebookRunsOnce:
         assert status == 1
         assert runs == ["chapters/02_second"]
         last = printed.split("the book was not built.")[1]
-        assert "chapters/01_first.ipynb, cell 'count': KeyError: 'one'" in last
-        assert "solutions/01_first.ipynb, cell 'count': KeyError: 'two'" in last
+        assert "chapters/01_first.ipynb, cell 'count', line 1: KeyError: 'one'" in last
+        assert "solutions/01_first.ipynb, cell 'count', line 1: KeyError: 'two'" in last
         assert "nothing was tested" in last
         assert "passed" not in printed

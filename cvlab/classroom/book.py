@@ -350,7 +350,7 @@ def run_times(records: dict[Path, dict[str, Any]]) -> str:
         "# Run times",
         "",
         "Measured when this book was built, each notebook in a fresh kernel with every frame of "
-        f"its sliders drawn; {os.cpu_count()} CPU cores shared by as many notebooks at a time, "
+        f"its sliders drawn; {execute.cores()} CPU cores shared by as many notebooks at a time, "
         f"Python {platform.python_version()} on {platform.system()}. The budget of a chapter is "
         "120 s and 3 GB, and a run that exceeds it is stopped. Kernels that are forked from a "
         "process with the libraries already imported spend no time on that, and their memory "

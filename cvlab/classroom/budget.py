@@ -93,7 +93,8 @@ def stated(path: Path, notebook: Any = None) -> Budget:
     """Return the budget that a notebook states, with its folder's limit for what it does not.
 
     Raises:
-        NotebookError: if the metadata holds no budget of the form that this module describes.
+        NotebookError: if the metadata holds no budget of the form that this module describes, or
+            one above the folder's limit.
     """
     notebook = notebooks.load(path) if notebook is None else notebook
     name = f"{path.parent.name}/{path.name}"
@@ -109,6 +110,12 @@ def stated(path: Path, notebook: Any = None) -> Budget:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not number or not 0 < value < math.inf:
             raise NotebookError(f"{name}: the budget's {key} must be above 0, not {value!r}.")
+        most = getattr(limit(path), key)
+        if value > most:
+            raise NotebookError(
+                f"{name}: a budget of {value:g} for {key} is above the limit of "
+                f"{path.parent.name}, {most:g}; make it lighter."
+            )
     return dataclasses.replace(limit(path), **found)
 
 
@@ -129,15 +136,7 @@ def faults(root: Path = ROOT) -> list[str]:
     front = [path for path in [root / "book" / "index.ipynb"] if path.exists()]
     for path in [*front, *notebooks.files(root, ("chapters", "solutions"))]:
         try:
-            own = stated(path)
+            stated(path)
         except NotebookError as error:
             found.append(str(error))
-            continue
-        for field in dataclasses.fields(Budget):
-            value, most = getattr(own, field.name), getattr(limit(path), field.name)
-            if value > most:
-                found.append(
-                    f"{path.parent.name}/{path.name}: a budget of {value:g} for {field.name} is "
-                    f"above the limit of {path.parent.name}, {most:g}; make it lighter."
-                )
     return found

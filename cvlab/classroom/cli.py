@@ -92,12 +92,12 @@ def make_chapter(options: argparse.Namespace) -> int:
 
 def _pytest(*arguments: str, workers: int | None = None) -> int:
     """Run pytest on as many workers as cores by default; together they use each core once."""
-    from cvlab.classroom.execute import thread_limits
+    from cvlab.classroom import execute
 
-    cores = os.cpu_count() or 1
+    cores = execute.cores()
     workers = min(workers or cores, cores)
     command = [sys.executable, "-m", "pytest", "-n", str(workers), *arguments]
-    environment = os.environ | thread_limits(cores // workers)
+    environment = os.environ | execute.thread_limits(cores // workers)
     return subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode
 
 

@@ -2,8 +2,9 @@
 
 A result is a notebook with outputs in `_build/notebooks/` and a record beside it, written last, so
 that a killed run leaves nothing that looks finished. It holds as long as these stay the same: the
-notebook's code cells, the `cvlab` modules that they reach through imports, the lock and the version
-of Python (the digest), and the data that the run read. Prose does not matter.
+notebook's code cells, the `cvlab` modules that they reach through imports, the lock, the version of
+Python, the kernel and the device where the environment names them (the digest), and the data that
+the run read. Prose does not matter.
 
 All kernels are watched from this one process (`kernel.py`), each within its budget (`budget.py`).
 """
@@ -82,7 +83,9 @@ def digest(path: Path, notebook: Any = None) -> str:
     cells = (notebooks.load(path) if notebook is None else notebook)["cells"]
     code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
     measure = Path(probe.__file__).read_text(encoding="utf-8")
-    content = hashlib.sha256(json.dumps([sys.version, measure, code]).encode())
+    # A kernel or device that was asked for by name is asked for to see what it does.
+    chosen = [os.environ.get(name) for name in ("CVLAB_KERNEL", "CVLAB_DEVICE")]
+    content = hashlib.sha256(json.dumps([sys.version, chosen, measure, code]).encode())
     for cell in cells:
         if cell["cell_type"] == "code":
             try:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -127,7 +128,7 @@ class Run:
                 return found
             except CellExecutionError as error:
                 polite = True
-                raise KernelFailure(f"{self.place}: {error.ename}: {error.evalue}") from None
+                raise KernelFailure(f"{self.place}{_explain(error)}") from None
             finally:
                 await self._end(work, watch, polite=polite)
 
@@ -292,6 +293,19 @@ class Run:
                 await self.manager.shutdown_kernel(now=not polite)
             _kill(pid, self._seen)
         await self.manager.cleanup_resources()
+
+
+def _explain(error: CellExecutionError) -> str:
+    """Say in which line of its cell an error arose, and which error it was.
+
+    An `assert` without a message says nothing of itself, so its line stands for it.
+    """
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", error.traceback)
+    # Of all frames, the first is the cell's.
+    found = re.search(r"^-+> *(\d+) (.*)$", plain, re.M)
+    line = f", line {found[1]}" if found else ""
+    what = error.evalue or (found[2].strip() if found else "")
+    return f"{line}: {error.ename}: {what}"
 
 
 def _local_sockets(private: Path) -> Any:
