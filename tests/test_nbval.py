@@ -393,7 +393,7 @@ class TestEachNotebookRunsOnce:
         exercises.write(course.root)
         status, printed, runs = course.command(*self.TEST)
         assert status == 1
-        assert runs == ["chapters/02_second"]
+        assert set(runs) - {"book/index"} == {"chapters/02_second"}  # it may have run before
         last = printed.split("the book was not built.")[1]
         assert "chapters/01_first.ipynb, cell 'count', line 1: KeyError: 'one'" in last
         assert "solutions/01_first.ipynb, cell 'count', line 1: KeyError: 'two'" in last
