@@ -149,6 +149,7 @@ class TestDependencies:
 
 
 class TestAlone:
+    @pytest.mark.slow
     def test_the_claim_lasts_as_long_as_a_program_that_outlives_its_command(self, tmp_path):
         def start(program):
             code = (

@@ -234,6 +234,7 @@ def test_version_that_the_changelog_does_not_know(copy):
     assert hygiene.version(root) != []
 
 
+@pytest.mark.slow
 def test_dead_link_and_dead_anchor(tmp_path):
     if not HTML.exists():
         missing("the book is not built")

@@ -16,7 +16,10 @@ from conftest import missing
 
 from cvlab.classroom.grading import isolation
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
+    pytest.mark.slow,
+]
 
 # A package that is imported on the way here loads NumPy, whose OpenBLAS starts threads.
 ONE_THREAD = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
@@ -69,8 +72,9 @@ def test_it_is_nobody_alone_in_an_empty_place(whom):
         status = open("/proc/self/status").read()
         assert (os.getpid(), os.getuid(), os.getgid(), os.getcwd()) == (1, 65534, 65534, "/box")
         assert sum(name.isdigit() for name in os.listdir("/proc")) == 1
-        for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb"):
-            assert int(status.split(f"Cap{kind}:")[1].split()[0], 16) == 0
+        capabilities = [line for line in status.splitlines() if line.startswith("Cap")]
+        assert len(capabilities) == 5
+        assert not any(int(line.split()[1], 16) for line in capabilities)
         assert "NoNewPrivs:\\t1" in status and "Seccomp:\\t2" in status
         assert os.listdir("/box") == os.listdir("/tmp") == os.listdir("/dev/shm") == []
         assert [line.split()[0] for line in open("/proc/net/dev")][2:] == ["lo:"]
@@ -98,7 +102,7 @@ WRITES = {
     "the environment": "open(os.path.join(sys.prefix, 'x'), 'w')",
     "a device": "os.mknod('/box/device', 0o20666, os.makedev(1, 1))",
     "permissions": "os.chmod('/usr', 0o777)",
-    "a name": "os.rename('/usr', '/tmp/usr')",
+    "a name": "os.rename('/usr', '/box/usr')",
     "settings of the kernel": "open('/proc/sys/kernel/hostname', 'w').write('x')",
     "out of the root": "os.chroot('/box')",
 }
@@ -264,7 +268,7 @@ def _named(mark: str) -> list[psutil.Process]:
 
 def test_the_host_is_left_as_it_was(whom):
     before = Path("/proc/self/mounts").read_text(), sorted(os.listdir("/tmp")), os.listdir("/sys")
-    inside("open('/tmp/left', 'w').write('x'); open('/box/left', 'w').write('x')", whom)
+    inside("[open(os.path.join(p, 'left'), 'w').write('x') for p in ('/tmp', '/box')]", whom)
     after = Path("/proc/self/mounts").read_text(), sorted(os.listdir("/tmp")), os.listdir("/sys")
     assert before[0] == after[0]
     assert "left" not in after[1]

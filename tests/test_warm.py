@@ -33,6 +33,7 @@ from cvlab.classroom.warm import client
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="warm kernels need Linux"),
     pytest.mark.timeout(180),
+    pytest.mark.slow,
 ]
 
 
@@ -374,7 +375,8 @@ import os, sys
 from jupyter_client.manager import KernelManager
 from traitlets.config import Config
 # Free ports would be a race between clients; the folder is the one of the fixture `runtime`.
-place = {"transport": "ipc", "ip": f"/tmp/cvlab-test-{os.getppid()}/{os.getpid()}"}
+folder = os.path.join("/tmp", f"cvlab-test-{os.getppid()}")
+place = {"transport": "ipc", "ip": f"{folder}/{os.getpid()}"}
 manager = KernelManager(kernel_name="cvlab", config=Config({"KernelManager": place}))
 manager.start_kernel()
 client = manager.client()
@@ -394,7 +396,6 @@ def starter(environment: dict[str, str]) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, **pipes)
 
 
-@pytest.mark.slow
 def test_clients_that_start_together_share_a_parent_that_ends_after_them(own_parent, runtime):
     environment = own_parent(XDG_RUNTIME_DIR=str(runtime / "together"))
     (runtime / "together").mkdir(mode=0o700)
@@ -409,7 +410,6 @@ def test_clients_that_start_together_share_a_parent_that_ends_after_them(own_par
     assert list((runtime / "together").iterdir()) == []  # neither socket nor folder
 
 
-@pytest.mark.slow
 def test_killing_client_kernel_and_parent(own_parent, kernel):
     environment = own_parent()
     # kill -9 of a client: its kernel ends by itself, nobody else's does
@@ -447,7 +447,6 @@ def test_killing_client_kernel_and_parent(own_parent, kernel):
     assert until(lambda: not parent.is_running())
 
 
-@pytest.mark.slow
 def test_killing_the_client_that_starts_the_parent(own_parent, runtime):
     """Whoever comes next shares that parent, and nothing is left of it if nobody comes."""
     place = runtime / "starter"
@@ -515,7 +514,6 @@ def test_a_killed_parents_socket_is_removed_by_the_next(parent_module, runtime):
     living.unlink()
 
 
-@pytest.mark.slow
 def test_a_parent_serves_more_clients_than_its_limit_of_files(own_parent, kernel):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     links: list[socket.socket] = []
@@ -538,7 +536,6 @@ def test_a_parent_serves_more_clients_than_its_limit_of_files(own_parent, kernel
     assert process.returncode == -signal.SIGKILL  # the parent is there to say so
 
 
-@pytest.mark.slow
 def test_a_parent_restarts_when_the_files_change(own_parent, kernel, tmp_path, monkeypatch):
     """Of the package, or of the environment (here a folder of PYTHONPATH)."""
     package = tmp_path / "cvlab" / "classroom" / "warm"
@@ -602,7 +599,6 @@ else:
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("parent", "child"), [("threaded", "hangs"), ("idle", "ended")])
 def test_the_child_of_a_parent_that_ran_a_threaded_operation_hangs(parent, child):
     """The reason for the parent's rule to have one thread."""
@@ -617,7 +613,6 @@ def test_the_child_of_a_parent_that_ran_a_threaded_operation_hangs(parent, child
     assert done.stdout.strip() == child
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -740,7 +735,6 @@ def test_the_console_takes_it_by_name(runtime):
     assert "True 42" in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.slow
 def test_jupyterlab_takes_it_by_name(runtime, tmp_path):
     """The server of JupyterLab, asked for kernels as its page in the browser asks."""
     with socket.create_server(("127.0.0.1", 0)) as free:
