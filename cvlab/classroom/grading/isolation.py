@@ -238,12 +238,6 @@ def _build_root(folders: list[Path], limits: Limits) -> None:
     # A folder that every machine has and no box needs: nothing is left of it on the host.
     new = Path("/sys")
     _mount("tmpfs", new, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=755")
-    for path in folders:
-        _bind(path, new)
-    for name in ("null", "zero", "full", "random", "urandom"):
-        _bind(Path("/dev") / name, new, device=True)
-    (new / "proc").mkdir(exist_ok=True)
-    _mount("proc", new / "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     # One file system for all that can be written, so that one limit holds for it.
     scratch = new / "scratch"
     scratch.mkdir()
@@ -255,6 +249,13 @@ def _build_root(folders: list[Path], limits: Limits) -> None:
         part.chmod(0o1777)
         (new / place).mkdir(parents=True, exist_ok=True)
         _mount(str(part), new / place, None, MS_BIND)
+    # A checkout may lie in /tmp, so this comes after it.
+    for path in folders:
+        _bind(path, new)
+    for name in ("null", "zero", "full", "random", "urandom"):
+        _bind(Path("/dev") / name, new, device=True)
+    (new / "proc").mkdir(exist_ok=True)
+    _mount("proc", new / "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     (new / "old").mkdir()
     _system("pivot_root", _number("pivot_root"), os.fsencode(new), os.fsencode(new / "old"))
     os.chdir("/")
