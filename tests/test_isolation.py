@@ -113,7 +113,7 @@ REACHES = {
     "UDP over IPv6": "import socket; socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)",
     "netlink": "import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
     "packets": "import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
-    "the starter": "os.kill(os.getppid() or 2, 9) if os.getppid() else os.kill(2, 9)",
+    "the starter": "assert os.getppid() == 0; os.kill(2, 9)",
     "every process": "os.kill(-1, 0)",
     "another user": "os.setuid(0)",
     "another group": "os.setgroups([0])",

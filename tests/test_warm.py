@@ -178,7 +178,7 @@ print(json.dumps(dict(
     encodings=[locale.getpreferredencoding(), sys.__stdout__.encoding, sys.__stderr__.errors],
     stdin=repr(os.read(0, 10)), terminal=os.isatty(1), gc=gc.isenabled(),
     comm=open("/proc/self/comm").read(),
-    threads_of_shell=type(shell).__name__, history=str(shell.history_manager.hist_file),
+    shell=type(shell).__name__, history=str(shell.history_manager.hist_file),
     parent_handle=shell.kernel.parent.parent_handle, recursion=sys.getrecursionlimit(),
     cvlab=sorted(m for m in sys.modules if m.startswith("cvlab")), cuda=torch.cuda.is_initialized(),
 ), default=str))
@@ -645,7 +645,6 @@ def test_cuda_is_never_initialised_in_the_parent(parent_module, kernel, monkeypa
 
 
 def test_without_fork_the_kernel_is_a_stock_one_and_one_line_says_so(kernel, monkeypatch, caplog):
-    monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(warm, "_said", set())
     with monkeypatch.context() as patch:
         patch.setattr(warm.sys, "platform", "darwin")

@@ -354,7 +354,7 @@ def run_times(records: dict[Path, dict[str, Any]]) -> str:
         f"Python {platform.python_version()} on {platform.system()}. The budget of a chapter is "
         "120 s and 3 GB, and a run that exceeds it is stopped. Kernels that are forked from a "
         "process with the libraries already imported spend no time on that, and their memory "
-        "includes the part that they share with it, about 0.7 GB.",
+        "includes the part that they share with it.",
         "",
         "| notebook | time (s) | CPU time (s) | peak memory (GB) | sliders' positions drawn |",
         "|---|---:|---:|---:|---:|",

@@ -120,7 +120,7 @@ class Snapshot:
 
 
 class Connection:
-    """A client: with a kernel, or only holding the parent alive."""
+    """A client, and its kernel once that is forked."""
 
     def __init__(self, link: socket.socket) -> None:
         self.link = link
