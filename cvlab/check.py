@@ -12,18 +12,44 @@ A task's check is a function that takes the student's function::
 In the solution notebook each named wrong answer is a function of its own that the check must
 refuse: ``check.refuses(check_pairwise_distances, squared_distances)``. The self-check helps the
 student; it gives no grade, because it runs in the student's own process.
+
+The grade comes from probes and rules, which students never see (`cvlab.classroom.grading`). A probe
+calls the student's function on inputs drawn from the grader's seed and returns what it gives; the
+grader compares that with what the solution gives. A rule reads the student's code as text::
+
+    @check.probe("pairwise-distances", points=3, hint="look at the root, and at p = 1")
+    def random_images(rng):
+        queries, gallery = rng.normal(size=(4, 5)), rng.normal(size=(6, 5))
+        return [pairwise_distances(queries, gallery, p) for p in (1, 2, np.inf)]
+
+    @check.rule("pairwise-distances", pairwise_distances, hint="let broadcasting do it")
+    def no_loop(code):
+        return "there is a loop" if "for " in code else None
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["CheckFailed", "Task", "close", "equal", "raises", "refuses", "shape", "task", "true"]
+__all__ = [
+    "CheckFailed",
+    "Task",
+    "close",
+    "equal",
+    "probe",
+    "raises",
+    "refuses",
+    "rule",
+    "shape",
+    "task",
+    "true",
+]
 
 
 class CheckFailed(AssertionError):
@@ -80,7 +106,7 @@ class Task:
         print(f"✓ {self.identifier}: {checks} passed ({points})")
 
 
-def _count_of(number: int, unit: str) -> str:
+def _count_of(number: float, unit: str) -> str:
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
@@ -299,3 +325,79 @@ def refuses(check: Task, *answers: Callable[..., Any], crashes: bool = False) ->
         print(f"✓ refused {name}: {_explained(name, error)}")
         return
     raise AssertionError(f"the check of {check.identifier} accepts the wrong answer {name}.")
+
+
+def probe(
+    identifier: str,
+    *,
+    points: float,
+    hint: str,
+    seconds: float = 5.0,
+    normal: Callable[[Any], Any] | None = None,
+    **comparison: Any,
+) -> Callable[[Callable[[np.random.Generator], Any]], Callable[[np.random.Generator], Any]]:
+    """Declare a function as a probe of a task, and try it on the solution at once.
+
+    The function takes a generator, from which it draws its inputs, and returns plain data: what the
+    student's function gave. It uses the task's functions, the names of the notebook's first cells
+    and what stands in its own cell, nothing else. A value that can be guessed, such as True or the
+    name of an exception, is returned together with one that cannot.
+
+    Args:
+        identifier: the task's name.
+        points: what it is worth; the probes of a task add up to the task's points.
+        hint: what a student reads whose values are wrong; no input, no value.
+        seconds: how long it may take.
+        normal: turns a value into a form in which all right answers are equal; it runs out of the
+            student's reach, so what it computes cannot be forged.
+        comparison: options of `cvlab.classroom.grading.compare.compare`, such as ``rtol``.
+
+    Raises:
+        ValueError: if the probe gives other values for the same seed, the same for another, or
+            something that is not plain data.
+    """
+    from cvlab.classroom.grading import compare, exchange
+
+    def declare(function: Callable[[np.random.Generator], Any]) -> Callable[..., Any]:
+        values = [exchange.decode(exchange.encode(function(_generator(n)))) for n in (0, 0, 1)]
+        shown = [normal(value) for value in values] if normal else values
+        name = f"the probe {function.__name__} of {identifier}"
+        if compare.compare(shown[1], shown[0], **comparison):
+            raise ValueError(f"{name} gives two values for one seed; draw only from its generator.")
+        if exchange.encode(values[2]) == exchange.encode(values[0]):
+            raise ValueError(f"{name} gives the same for every seed; draw its inputs from it.")
+        print(f"✓ {name}: {_count_of(points, 'point')}")
+        return function
+
+    return declare
+
+
+def _generator(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def rule(
+    identifier: str, answer: Callable[..., Any], *, hint: str
+) -> Callable[[Callable[[str], str | None]], Callable[[str], str | None]]:
+    """Declare a function as a rule about a task's code, and try it on the solution at once.
+
+    The function takes the source of an answer, and of the helpers it uses, and returns what breaks
+    the rule, as a clause for the student, or None. Whoever breaks it gets no points for the task.
+
+    Args:
+        identifier: the task's name.
+        answer: the solution's function.
+        hint: what to do instead.
+
+    Raises:
+        ValueError: if the solution breaks the rule.
+    """
+
+    def declare(function: Callable[[str], str | None]) -> Callable[[str], str | None]:
+        broken = function(inspect.getsource(answer))
+        if broken is not None:
+            raise ValueError(f"the solution of {identifier} breaks {function.__name__}: {broken}.")
+        print(f"✓ the rule {function.__name__} of {identifier}")
+        return function
+
+    return declare

@@ -2,8 +2,8 @@
 
 In a solution notebook a task is a code cell whose ``nbgrader`` metadata says ``solution: true``
 and whose body stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION``; its self-check is a
-cell with ``grade: true`` and points. Cells tagged ``hidden`` or ``wrong-answer``, and the part of a
-cell between ``### BEGIN HIDDEN TESTS`` and ``### END HIDDEN TESTS``, are for instructors.
+cell with ``grade: true`` and points. Cells tagged ``hidden``, ``wrong-answer`` or ``probe``, and
+the part of a cell between ``### BEGIN HIDDEN TESTS`` and ``### END HIDDEN TESTS``, are for instructors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cvlab.classroom import notebooks
 from cvlab.classroom.notebooks import ROOT, NotebookError
 
 STUB = "raise NotImplementedError"
-HIDDEN_TAGS = {"hidden", "wrong-answer"}
+HIDDEN_TAGS = {"hidden", "wrong-answer", "probe"}
 
 _SOLUTION = re.compile(
     r"^([ \t]*)### BEGIN SOLUTION[ \t]*\n.*?^[ \t]*### END SOLUTION[ \t]*$", re.M | re.S

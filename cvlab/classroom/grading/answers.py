@@ -379,6 +379,11 @@ def _is_stub(node: ast.stmt) -> bool:
     return True
 
 
+def plain(source: str) -> str:
+    """Return a cell's source as Python, without magics and shell lines, line for line."""
+    return _plain(source)[0]
+
+
 def _plain(source: str) -> tuple[str, list[str]]:
     r"""Return a cell's source as Python, line for line, and what was taken out of it.
 
@@ -536,6 +541,16 @@ def _text_of(node: ast.stmt, text: str) -> str:
 def _markers(cell: Cell) -> frozenset[str]:
     tags = {tag for tag in cell.tags if _MARKED_TAGS.match(tag)}
     return frozenset(tags | set(_MARKER.findall(cell.source)))
+
+
+def task_names(solution: Notebook) -> dict[str, tuple[str, ...]]:
+    """Return the tasks of a solution in their order, each with the names that students define.
+
+    Raises:
+        ValueError: if the solution has no task.
+        SyntaxError: if the solution's own code cannot be parsed.
+    """
+    return {task.name: task.names for task in _planned(solution).tasks}
 
 
 # Locating
