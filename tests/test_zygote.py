@@ -49,7 +49,7 @@ def ask(box: Box, seconds: float = 20, **request: Any) -> Any:
     ends = time.monotonic() + seconds
     exchange.write_message(box.link, json.dumps(request).encode(), ends)
     error = json.loads(exchange.read_message(box.link, ends))["error"]
-    if error is None and "probe" in request:
+    if error is None and "call" in request:
         return exchange.decode(exchange.read_message(box.link, ends))
     return error
 
@@ -60,22 +60,22 @@ PROBE = "def probe(rng):\n    return f(rng.normal(size=(3, 2)))"
 def test_a_probe_returns_what_the_students_function_computes(box):
     assert ask(box, cell="import numpy as np\ndef f(x):\n    return x.sum(axis=0)") is None
     expected = np.random.default_rng(3).normal(size=(3, 2)).sum(axis=0)
-    found = ask(box, probe=PROBE, seed=3)
+    found = ask(box, call=PROBE, function="probe", names=["f"], seed=3)
     assert np.array_equal(found, expected)
-    assert not np.array_equal(ask(box, probe=PROBE, seed=4), expected)
+    assert not np.array_equal(ask(box, call=PROBE, function="probe", names=["f"], seed=4), expected)
 
 
 def test_torch_is_there_and_was_not_imported_again(box):
     assert ask(box, cell="import sys\nassert 'torchvision' in sys.modules") is None
     assert ask(box, cell="import torch\nf = lambda x: torch.as_tensor(x).sum()") is None
-    assert ask(box, probe=PROBE, seed=0).shape == ()
+    assert ask(box, call=PROBE, function="probe", names=["f"], seed=0).shape == ()
 
 
 @pytest.mark.parametrize(
     ("cell", "name", "line"),
     [
         ("x = 1\n1 / 0", "ZeroDivisionError", 2),
-        ("def f(:", "SyntaxError", 0),
+        ("def f(:", "SyntaxError", 1),
         ("import sys\nsys.exit(3)", "SystemExit", 2),
         ("raise KeyboardInterrupt", "KeyboardInterrupt", 1),
         ("class E(BaseException):\n    def __str__(self): raise self\nraise E", "E", 3),
@@ -86,17 +86,17 @@ def test_an_error_costs_its_cell_only(box, cell, name, line):
     error = ask(box, cell=cell)
     assert (error["name"], error["line"]) == (name, line)
     assert ask(box, cell="f = len") is None
-    assert ask(box, probe=PROBE, seed=0) == 3
+    assert ask(box, call=PROBE, function="probe", names=["f"], seed=0) == 3
 
 
 def test_an_error_of_a_probe_is_told_and_the_next_one_works(box):
-    assert ask(box, probe=PROBE, seed=0)["name"] == "NameError"
+    assert ask(box, call=PROBE, function="probe", names=["f"], seed=0)["name"] == "NameError"
     assert ask(box, cell="def f(x):\n    raise SystemExit") is None
-    assert ask(box, probe=PROBE, seed=0)["name"] == "SystemExit"
+    assert ask(box, call=PROBE, function="probe", names=["f"], seed=0)["name"] == "SystemExit"
     assert ask(box, cell="f = lambda x: object()") is None
-    assert ask(box, probe=PROBE, seed=0)["name"] == "ExchangeError"
+    assert ask(box, call=PROBE, function="probe", names=["f"], seed=0)["name"] == "ExchangeError"
     assert ask(box, cell="f = len") is None
-    assert ask(box, probe=PROBE, seed=0) == 3
+    assert ask(box, call=PROBE, function="probe", names=["f"], seed=0) == 3
 
 
 def test_nothing_of_the_judge_is_in_a_box(box):
@@ -204,7 +204,7 @@ def test_boxes_at_the_same_time_do_not_see_each_other(zygote):
                 ask(one, cell=f"import os\nf = lambda x: {number} + len(os.listdir('/box'))")
                 is None
             )
-            return ask(one, probe=PROBE, seed=0)
+            return ask(one, call=PROBE, function="probe", names=["f"], seed=0)
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(life, range(12))) == [number + 1 for number in range(12)]

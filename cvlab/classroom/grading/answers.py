@@ -107,8 +107,8 @@ class Answer:
 class Code:
     """A code cell of the student, for a replay of the notebook in its order.
 
-    `role` is "task" for a cell with answers; "check" for a student's copy of a check, never to be
-    run; "superseded" for a definition of a task's function that is not the answer, so that whoever
+    `role` is "task" for a cell with answers; "check" for a student's copy of a check of `tasks`,
+    never to be run; "superseded" for a definition of a task's function that is not the answer, so that whoever
     replays it runs `Answer.source` once more before probing; and "other" for imports, helpers and
     experiments, which answers may need.
     """
@@ -802,6 +802,7 @@ def _prelude(pieces: list[_Piece], answers: list[Answer], plan: _Plan) -> tuple[
             role = "task"
         elif piece.check is not None and not names & piece.binds.keys():
             role = "check"
+            tasks = (piece.check,) if piece.check else ()
         elif names & piece.binds.keys():
             role = "superseded"
         elif piece.cell.kind == "code":

@@ -21,14 +21,17 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from cvlab.classroom.grading import isolation, runner
 from cvlab.classroom.grading.isolation import Limits
 from cvlab.classroom.warm import parent
 
+NAME = "cvlab.classroom.grading.zygote"
 START_SECONDS = 120
 KILLED = -signal.SIGKILL
 FIRST_USER = 100_000  # of boxes, where the grader runs as root
@@ -43,58 +46,67 @@ class Zygote:
     """Starts boxes from warm imports; several threads may ask for them.
 
     Args:
+        setup: sources of the cells that come before an exercise's first task. They are executed
+            here, once, as long as they start no thread; otherwise in each box.
         environment: the environment variables of the boxes; the judge's own are not for students.
 
     Raises:
         ZygoteError: if the process cannot be started.
     """
 
-    def __init__(self, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, setup: Sequence[str] = (), environment: dict[str, str] | None = None
+    ) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-m", __name__, str(theirs.fileno())]
+        command = [sys.executable, "-m", NAME, str(theirs.fileno())]
         self._lock = threading.Lock()
-        self.process = subprocess.Popen(
-            command,
-            env=environment or clean_environment(),
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with tempfile.TemporaryFile() as cells:
+            cells.write(json.dumps(list(setup)).encode())
+            cells.seek(0)
+            self.process = subprocess.Popen(
+                command,
+                env=environment or clean_environment(),
+                pass_fds=[theirs.fileno()],
+                stdin=cells,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         theirs.close()
         self._control.settimeout(START_SECONDS)
         try:
             said = self._receive()
-        except ZygoteError:
+        except BaseException:  # Ctrl-C, too
             self.stop()
             raise
         if "refused" in said:
             self.stop()
             raise ZygoteError(said["refused"])
 
-    def box(self, limits: Limits | None = None) -> Box:
+    def box(self, limits: Limits | None = None, *, heard: bool = False) -> Box:
         """Start a box.
+
+        Args:
+            limits: what it may use.
+            heard: whether what it prints comes out of `Box.printed`, which has to be read then.
 
         Raises:
             ZygoteError: if the zygote has ended or cannot fork.
         """
         link, theirs = socket.socketpair()
-        printed, output = os.pipe()
+        printed, output = os.pipe() if heard else (None, os.open(os.devnull, os.O_RDWR))
         request = json.dumps(dataclasses.asdict(limits or Limits())).encode()
         try:
             with self._lock:
                 socket.send_fds(self._control, [request], [theirs.fileno(), output])
                 said = self._receive()
         except (OSError, ZygoteError) as error:
-            link.close()
-            os.close(printed)
+            _close(link, printed)
             raise ZygoteError(f"the zygote does not answer ({error}).") from error
         finally:
             theirs.close()
             os.close(output)
         if "refused" in said:
-            link.close()
-            os.close(printed)
+            _close(link, printed)
             raise ZygoteError(said["refused"])
         return Box(self, said["pid"], link, printed)
 
@@ -138,7 +150,7 @@ class Box:
     Everything that comes out of it may be forged; see `exchange` for how it is read.
     """
 
-    def __init__(self, zygote: Zygote, pid: int, link: socket.socket, printed: int) -> None:
+    def __init__(self, zygote: Zygote, pid: int, link: socket.socket, printed: int | None) -> None:
         self.zygote, self.pid, self.link, self.printed = zygote, pid, link, printed
         self.status: int | None = None
 
@@ -148,8 +160,7 @@ class Box:
             # The number is its own until it is reaped; the walls fall with whoever waits for it.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-            self.link.close()
-            os.close(self.printed)
+            _close(self.link, self.printed)
             self.status = KILLED  # holds if the zygote is not there to tell
             self.status = self.zygote.reap(self.pid)
         return self.status
@@ -161,6 +172,12 @@ class Box:
         self.close()
 
 
+def _close(link: socket.socket, printed: int | None) -> None:
+    link.close()
+    if printed is not None:
+        os.close(printed)
+
+
 def clean_environment() -> dict[str, str]:
     """Return the environment variables of a box: none of the judge's, one thread a library."""
     found = {
@@ -168,13 +185,22 @@ def clean_environment() -> dict[str, str]:
         "HOME": str(isolation.WORK),
         "LANG": "C.UTF-8",
         "MPLBACKEND": "agg",
-        "MPLCONFIGDIR": str(isolation.WORK / ".matplotlib"),
+        "MPLCONFIGDIR": str(_kept("matplotlib")),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "IPYTHONDIR": str(isolation.WORK / ".ipython"),
+        "IPYTHONDIR": str(_kept("ipython")),
     }
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return found | dict.fromkeys(names, "1")
+
+
+def _kept(name: str) -> Path:
+    """Return where a library keeps what takes it seconds to make, such as its list of fonts.
+
+    Boxes do not see the folder; they have in memory what they need of it.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "cvlab" / name
 
 
 # ------------------------------------------------------------------------------ in the zygote
@@ -230,16 +256,32 @@ def _become(limits: Limits, link: int, output: int, live: Callable[[socket.socke
 
 
 def main() -> None:
-    """Import the libraries and serve."""
+    """Import the libraries, execute the setup's cells and serve."""
     control = socket.socket(fileno=int(sys.argv[1]))
+    cells = json.load(sys.stdin)
+    late = len(sys.argv) > 2  # the setup starts threads, which no fork would have
     parent.load(parent.LIBRARIES)
+    try:
+        one = runner.Runner(() if late else cells)
+    except runner.SetupError as error:
+        control.send(json.dumps({"refused": f"the setup does not run: {error}"[:1000]}).encode())
+        os._exit(0)
     parent.rest_threads()
-    shell = runner.prepare()
+    if parent.threads() != 1 and not late:
+        os.lseek(0, 0, os.SEEK_SET)
+        os.set_inheritable(control.fileno(), True)
+        os.execv(sys.executable, [sys.executable, "-m", NAME, sys.argv[1], "late"])
     gc.collect()
     gc.disable()
     gc.freeze()
     control.send(json.dumps({"ready": True}).encode())
-    serve(control, lambda link: runner.live(link, shell))
+
+    def live(link: socket.socket) -> None:
+        if late:
+            one.set_up(cells)
+        one.live(link)
+
+    serve(control, live)
     os._exit(0)  # boxes that are left end with it, and nothing here is worth tidying up
 
 
