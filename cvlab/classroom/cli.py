@@ -160,10 +160,16 @@ def make_check(options: argparse.Namespace) -> int:
     return _pytest(*quick, "--doctest-modules", "tests", "cvlab", *options.arguments)
 
 
-def make_exercises(_options: argparse.Namespace) -> int:
-    """Derive the students' notebooks from the solutions."""
-    from cvlab.classroom import exercises
+def make_exercises(options: argparse.Namespace) -> int:
+    """Derive the students' notebooks from the solutions; try those that changed in the grader."""
+    from cvlab.classroom import exercises, notebooks
 
+    known = list(notebooks.files(ROOT, ("solutions",)))
+    asked = [path for path in known if path.stem in (options.names or ())]
+    if unknown := set(options.names or ()) - {path.stem for path in asked}:
+        names = ", ".join(path.stem for path in known)
+        say(f"cvlab: there is no exercise {min(unknown)!r}; there are {names}.")
+        return 1
     try:
         changed = exercises.write()
     except ValueError as error:
@@ -172,7 +178,33 @@ def make_exercises(_options: argparse.Namespace) -> int:
     for path in changed:
         say(f"exercises/{path.name}: {'written' if path.exists() else 'removed'}")
     say(f"{len(changed)} of {len(exercises.expected())} exercises changed.")
-    return 0
+    stems = {path.stem for path in changed if path.exists()}
+    return max((_verify(path) for path in known if path in asked or path.stem in stems), default=0)
+
+
+def _verify(path: Path) -> int:
+    """Grade an exercise's solution, stub and wrong answers; say what the grader gets wrong."""
+    from cvlab.classroom.grading import session, verify
+
+    say(f"{path.stem}: grading its solution, its stub and its wrong answers")
+    try:
+        walls, _said = session.choose_walls(unsafe=True)  # of the course's own notebooks
+        trials = list(verify.trials(path, session.place(walls)))
+    except (ValueError, RuntimeError) as error:
+        say(f"cvlab: {error}")
+        return 1
+    faults = [trial.fault for trial in trials if trial.fault]
+    for fault in faults:
+        say(f"  {fault}")
+    say(f"{path.stem}: {len(trials) - len(faults)} of {len(trials)} answers got the right grade.")
+    return 1 if faults else 0
+
+
+def make_grade(options: argparse.Namespace) -> int:
+    """Grade a class's notebooks in boxes, where no student's code can do harm or forge a grade."""
+    from cvlab.classroom.grading import command
+
+    return command.grade(options, say)
 
 
 def make_tidy(_options: argparse.Namespace) -> int:
@@ -189,7 +221,7 @@ def make_tidy(_options: argparse.Namespace) -> int:
         return 1
     for path in changed:
         say(f"{path.relative_to(ROOT)}: tidied")
-    return make_exercises(_options)
+    return make_exercises(argparse.Namespace(names=[]))
 
 
 def make_lock(_options: argparse.Namespace) -> int:
@@ -246,7 +278,13 @@ def parser() -> argparse.ArgumentParser:
         "arguments", nargs="*", help="such as 01_knn or chapters; the rest is handed to pytest"
     )
     add("check", make_check).add_argument("arguments", nargs="*", help="handed to pytest")
-    add("exercises", make_exercises)
+    add("exercises", make_exercises).add_argument(
+        "names", nargs="*", help="such as 01_knn: try these in the grader even if nothing changed"
+    )
+    grade = add("grade", make_grade)
+    from cvlab.classroom.grading import arguments
+
+    arguments.declare(grade)
     add("tidy", make_tidy)
     add("lock", make_lock)
     add("address", make_address).add_argument("url", help="https://github.com/OWNER/NAME")

@@ -2,8 +2,8 @@
 
 In a solution notebook a task is a code cell whose ``nbgrader`` metadata says ``solution: true``
 and whose body stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION``; its self-check is a
-cell with ``grade: true`` and points. Cells tagged ``hidden``, ``wrong-answer`` or ``probe``, and
-the part of a cell between ``### BEGIN HIDDEN TESTS`` and ``### END HIDDEN TESTS``, are for instructors.
+cell with ``grade: true`` and points. Cells tagged ``hidden``, ``wrong-answer`` or ``probe`` are for
+instructors, as is what stands between ``### BEGIN HIDDEN TESTS`` and ``### END HIDDEN TESTS``.
 """
 
 from __future__ import annotations

@@ -108,9 +108,9 @@ class Code:
     """A code cell of the student, for a replay of the notebook in its order.
 
     `role` is "task" for a cell with answers; "check" for a student's copy of a check of `tasks`,
-    never to be run; "superseded" for a definition of a task's function that is not the answer, so that whoever
-    replays it runs `Answer.source` once more before probing; and "other" for imports, helpers and
-    experiments, which answers may need.
+    never to be run; "superseded" for a definition of a task's function that is not the answer, so
+    that whoever replays it runs `Answer.source` once more before probing; and "other" for imports,
+    helpers and experiments, which answers may need.
     """
 
     index: int

@@ -16,7 +16,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
+import resource
 import select
 import shutil
 import signal
@@ -141,30 +143,36 @@ class Bubblewrap:
 
 
 class Wrapped(Box):
-    """A box that bwrap has started: `pid` is that of bwrap, the parent of its first process."""
+    """A box that bwrap has started: `pid` is bwrap's, whose child is the first process inside."""
 
     def __init__(self, place: Bubblewrap, limits: Limits) -> None:
         self.place, self.limits = place, limits
-        self.status, self._first = None, -1
-        self._folders: list[int] = []
+        self.status, self._first, self._folders = None, None, []
         self.link, theirs = socket.socketpair()
         self.printed, output = os.pipe()
         reading, info = os.pipe()
         inside = ["--info-fd", str(info), sys.executable, "-m", NAME, str(theirs.fileno())]
-        with theirs, open(output), open(info):
+        try:
             self.process = subprocess.Popen(
-                [*wall(limits, place.environment), *inside],
+                [*_wall(limits, place.environment), *inside],
                 pass_fds=[theirs.fileno(), info],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
             )
+        finally:
+            theirs.close()
+            os.close(output)
+            os.close(info)
         self.pid = self.process.pid
-        with open(reading, "rb") as file, contextlib.suppress(ValueError, ProcessLookupError):
+        with open(reading) as file, contextlib.suppress(ValueError, ProcessLookupError):
             self._first = os.pidfd_open(json.load(file)["child-pid"])
-        user = FIRST_USER + self.pid % 50_000 if os.geteuid() == 0 else None
-        request = {"limits": dataclasses.asdict(limits), "setup": place.setup, "user": user}
-        request["threads"] = _threads_of_user()
+        request = {
+            "limits": dataclasses.asdict(limits),
+            "setup": place.setup,
+            "user": FIRST_USER + self.pid % 50_000 if _is_root() else None,
+            "others": _threads_of_user() if _set_user_id() else 0,
+        }
         with contextlib.suppress(exchange.ExchangeError):  # `wait` will say why
             ends = time.monotonic() + START_SECONDS
             exchange.write_message(self.link, json.dumps(request).encode(), ends)
@@ -173,8 +181,10 @@ class Wrapped(Box):
         """Wait until it is ready for a student's code.
 
         Raises:
-            ZygoteError: if it has ended instead; with what it, or bwrap, said last.
+            ZygoteError: if it has ended instead; with the last line that it, or bwrap, printed.
         """
+        if self._folders:
+            return
         self.link.settimeout(START_SECONDS)
         with contextlib.suppress(OSError):
             flags = socket.MSG_CMSG_CLOEXEC
@@ -182,25 +192,162 @@ class Wrapped(Box):
         self.link.settimeout(None)
         if not self._folders:
             self.end()
-            said = os.read(self.printed, 10_000).decode(errors="replace").strip()
-            raise ZygoteError(f"bubblewrap starts no box: {said.splitlines()[-1:]}")
+            printed = os.read(self.printed, 10_000).decode(errors="replace").splitlines()
+            reason = printed[-1] if printed else "it did not say why."
+            raise ZygoteError(f"bubblewrap starts no box: {reason[:1000]}")
 
     def begin(self, heard: bool) -> None:
-        """Let it listen to `link`, and hear what it prints or not."""
-        self.link.sendall(b"h" if heard else b"q")
+        """Let it do what comes through `link`; close `printed` if nobody is to read it."""
+        with contextlib.suppress(OSError):  # it has ended, which `link` tells
+            self.link.sendall(b"h" if heard else b"q")
+        if not heard:
+            os.close(self.printed)
+            self.printed = None
 
     def overflows(self) -> bool:
-        """Return whether it has written more, or more files, than it may."""
+        """Return whether its folders hold more than they may."""
         found = [os.fstatvfs(folder) for folder in self._folders]
         size = sum((one.f_blocks - one.f_bfree) * one.f_frsize for one in found)
         files = sum(one.f_files - one.f_ffree for one in found)
         return size > self.limits.disk_bytes or files > FILES
 
     def end(self) -> None:
-        """End every process of it, and wait until the last has ended; its number stays its own."""
-        if self._first >= 0:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._first, signal.SIGKILL)
-            select.select([self._first], [], [])  # it ends after all others of its namespace
+        """End every process of it and wait for that; bwrap's number is kept until `close`."""
+        if self._first is None:
+            self.process.kill()
+            return
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._first, signal.SIGKILL)
+        waiting = select.poll()
+        waiting.register(self._first, select.POLLIN)
+        waiting.poll()  # the first process of a namespace ends after all others
 
-    def close(self) -> int: ...
+    def close(self) -> int:
+        """End the box, whatever it is doing, and everything in it; return its exit status."""
+        if self.status is None:
+            self.process.kill()
+            self.status = self.process.wait()
+            self.end()
+            with self.place.lock:
+                self.place.boxes.discard(self)
+                fds = [self._first, self.printed, *self._folders]
+                self.link.close()
+                for fd in filter(None, fds):
+                    os.close(fd)
+        return self.status
+
+
+def available() -> str | None:
+    """Start a process in bubblewrap; return None if that works here, otherwise why it does not."""
+    if sys.platform != "linux" or shutil.which("bwrap") is None:
+        return "bubblewrap (the program bwrap) is not installed."
+    command = [*_wall(Limits(), {}), sys.executable, "-c", ""]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
+    return f"bubblewrap does not work here ({said[-1]})." if done.returncode else None
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _set_user_id() -> bool:
+    """Return whether bwrap has rights that the caller has not."""
+    return bool(os.stat(shutil.which("bwrap") or "").st_mode & stat.S_ISUID) and not _is_root()
+
+
+def _threads_of_user() -> int:
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            if process.stat().st_uid == os.geteuid():
+                count += len(os.listdir(process / "task"))
+    return count
+
+
+def _wall(limits: Limits, environment: dict[str, str]) -> list[str]:
+    """Return the command that starts a program in a box."""
+    command = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session"]
+    command += ["--as-pid-1", "--clearenv", "--cap-drop", "ALL"]
+    if _is_root():
+        # In a user namespace it would be root to the host's files; so it changes its user inside.
+        command += [f"--unshare-{name}" for name in ("ipc", "pid", "net", "uts", "cgroup-try")]
+        for name in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
+            command += ["--cap-add", name]
+    else:
+        command.append("--unshare-all")
+    for name, value in environment.items():
+        command += ["--setenv", name, value]
+    command += ["--proc", "/proc", "--dev", "/dev"]
+    for folder, share in SHARES.items():
+        # Not permitted with the set-user-ID bit; `Wrapped.overflows` is the limit then.
+        size = [] if _set_user_id() else ["--size", str(max(1, limits.disk_bytes // share))]
+        command += ["--perms", "1777", *size, "--tmpfs", folder]
+    for path in isolation.system_folders():  # a checkout may lie in /tmp
+        for above in reversed(path.parents[:-1]):  # bwrap would make these for its own user only
+            command += ["--perms", "0755", "--dir", str(above)]
+        command += ["--ro-bind", str(path), str(path)]
+    return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(isolation.WORK)]
+
+
+# ------------------------------------------------------------------------------------- in the box
+
+
+def main() -> None:
+    """Build the walls that bwrap has not built, then be a box; never returns."""
+    status = 70
+    try:
+        link = socket.socket(fileno=int(sys.argv[1]))
+        link.set_inheritable(False)
+        ends = time.monotonic() + START_SECONDS
+        request = json.loads(exchange.read_message(link, ends, runner.REQUEST))
+        parent.load(parent.LIBRARIES)
+        one = runner.Runner()
+        parent.rest_threads()
+        for left in (path for folder in SHARES for path in Path(folder).iterdir()):
+            shutil.rmtree(left)  # what libraries have cached, perhaps as root
+        _enter(request["user"])
+        one.set_up(request["setup"])
+        _limit(Limits(**request["limits"]), request["others"])
+        folders = [os.open(folder, os.O_PATH | os.O_CLOEXEC) for folder in SHARES]
+        socket.send_fds(link, [b"r"], folders)
+        for folder in folders:
+            os.close(folder)
+        if link.recv(1) == b"q":
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, 1)
+            os.dup2(null, 2)
+            os.close(null)
+        one.live(link)
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.write(2, f"{type(error).__name__}: {error}\n".encode(errors="replace")[:1000])
+    finally:
+        os._exit(status)
+
+
+def _enter(user: int | None) -> None:
+    if parent.threads() != 1:
+        raise IsolationError("the libraries have started threads, which no wall would hold.")
+    isolation._drop_privileges(user)
+    # A change of user has cleared it; no student's code has come yet should it be too late.
+    isolation._libc.prctl(isolation.PR_SET_PDEATHSIG, signal.SIGKILL)
+    isolation.landlock([isolation.WORK, Path("/tmp"), Path("/dev")])
+    isolation.seccomp()
+
+
+def _limit(limits: Limits, others: int) -> None:
+    """Limit what the student's code may use: the imports have taken time already."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = limits.cpu_seconds + math.ceil(used.ru_utime + used.ru_stime)
+    # Without a user namespace the number of processes is that of the user on the whole machine.
+    shared = int(Path("/proc/self/uid_map").read_text().split()[2]) > 1
+    processes = limits.processes + (others if shared else 0)
+    isolation._limit(dataclasses.replace(limits, cpu_seconds=seconds, processes=processes))
+
+
+if __name__ == "__main__":
+    main()

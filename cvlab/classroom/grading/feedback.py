@@ -20,6 +20,7 @@ from cvlab.classroom.grading.exports import Grade, rounded, task_names
 from cvlab.classroom.grading.records import Record, TaskResult, file_name, replace
 
 LINE_LENGTH = 400  #: characters of a line of code on a page
+SLOWEST = 5  #: submissions in the list of the slowest
 LINES = 2_000  #: lines of code of a task on a page
 
 #: What a reader sees for each verdict: a sign, words and a colour, never a colour alone.
@@ -387,18 +388,37 @@ def _students(grades: Sequence[Grade], links: Mapping[str, str]) -> str:
     return _table("students", "Students", columns, "".join(rows))
 
 
+def _slowest(grades: Sequence[Grade], seconds: Mapping[str, float]) -> str:
+    """Return the submissions that took longest to grade, if that was measured."""
+    known = [(seconds[g.record.student], g.record) for g in grades if g.record.student in seconds]
+    if not known:
+        return ""
+    longest = sorted(known, key=lambda pair: (-pair[0], pair[1].student))[:SLOWEST]
+    rows = "".join(
+        f'<tr><th scope="row"><bdi>{_text(record.name or record.student)}</bdi></th>'
+        f'<td class="number">{taken:.2f} s</td></tr>\n'
+        for taken, record in longest
+    )
+    return _table("slowest", "Slowest", ("Student", "Time to grade"), rows)
+
+
 def _median(values: Sequence[Decimal]) -> Decimal:
     ordered = sorted(values)
     middle = len(ordered) // 2
     return (ordered[middle] + ordered[~middle]) / 2
 
 
-def class_page(grades: Sequence[Grade], links: Mapping[str, str] | None = None) -> str:
+def class_page(
+    grades: Sequence[Grade],
+    links: Mapping[str, str] | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> str:
     """Return the instructor's page of a class.
 
     Args:
         grades: settled grades of one exercise, at least one.
         links: the relative address of each student's page.
+        seconds: how long each submission took to grade.
     """
     most = max(grade.record.exact_max_points for grade in grades)
     points = [grade.points for grade in grades]
@@ -419,19 +439,26 @@ def class_page(grades: Sequence[Grade], links: Mapping[str, str] | None = None) 
     shares = [_share(g.points, g.record.exact_max_points) for g in grades]
     main = (
         f"<dl>\n{listed}</dl>\n<h2>Distribution</h2>\n{_histogram(shares)}"
-        f"{_successes(grades)}{_flagged(grades)}{_students(grades, links or {})}"
+        f"{_successes(grades)}{_flagged(grades)}{_slowest(grades, seconds or {})}"
+        f"{_students(grades, links or {})}"
     )
     footer = "<p>For the instructor: this page names every student; do not hand it out.</p>\n"
     return _page(f"{exercise}: the class", header, main, footer)
 
 
-def write(folder: Path, grades: Sequence[Grade], secret: bytes = b"") -> dict[str, Path]:
+def write(
+    folder: Path,
+    grades: Sequence[Grade],
+    secret: bytes = b"",
+    seconds: Mapping[str, float] | None = None,
+) -> dict[str, Path]:
     """Write `class.html` and a page for each student, each file whole or not at all.
 
     Args:
         folder: where to; students' pages go into `students/` in it.
         grades: settled grades of one exercise.
         secret: makes the names of students' pages unguessable, so that they can be published.
+        seconds: how long each submission took to grade.
 
     Returns:
         The page of each student.
@@ -446,5 +473,5 @@ def write(folder: Path, grades: Sequence[Grade], secret: bytes = b"") -> dict[st
         links[student] = f"students/{file_name(student, secret)}.html"
         pages[student] = folder / links[student]
         replace(pages[student], [student_page(grade.record, grade.penalty).encode()])
-    replace(folder / "class.html", [class_page(grades, links).encode()])
+    replace(folder / "class.html", [class_page(grades, links, seconds).encode()])
     return pages

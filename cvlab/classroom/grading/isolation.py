@@ -27,6 +27,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +103,7 @@ FORBIDDEN = {
     "migrate_pages": (256, 238),
 }
 SOCKET, SOCKETPAIR, CLONE, CLONE3 = (41, 198), (53, 199), (56, 220), (435, 435)
+PRCTL = (157, 167)
 ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column, AUDIT_ARCH
 
 
@@ -209,6 +211,22 @@ def enter(
     os.close(alive)
     landlock([WORK, Path("/tmp"), Path("/dev")])
     seccomp()
+
+
+def stay(limits: Limits | None = None) -> None:
+    """Become a box without walls: limits, and a process group of its own in an empty folder.
+
+    For notebooks that somebody trusts, on machines that cannot build walls.
+    """
+    caller = os.getppid()
+    os.setsid()
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != caller:
+        os._exit(1)
+    folder = tempfile.mkdtemp(prefix="cvlab-box-")
+    os.chdir(folder)
+    os.environ["HOME"] = folder
+    _limit(dataclasses.replace(limits or Limits(), processes=4096))  # shared with the user's own
 
 
 def _outcome(box: int) -> int:
@@ -410,6 +428,15 @@ def _filter() -> bytes:
         (load, 0, 0, 16),  # the first argument
         (bits, 0, 1, spaces),
         (end, 0, 0, refuse | errno.EPERM),
+        (end, 0, 0, allow),
+    ]
+    # A box that does not end with whoever waits for it would outlive the judge. Answered as if it
+    # had been done: whoever asks for it in a notebook wants to end with somebody, and will.
+    lines += [
+        (equal, 0, 4, PRCTL[column]),
+        (load, 0, 0, 16),
+        (equal, 0, 1, PR_SET_PDEATHSIG),
+        (end, 0, 0, refuse),
         (end, 0, 0, allow),
     ]
     for call in (SOCKET, SOCKETPAIR):

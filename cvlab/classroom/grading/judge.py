@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from cvlab.classroom.exercises import HIDDEN_TAGS
 from cvlab.classroom.grading import answers, compare, exchange
 from cvlab.classroom.grading.answers import Answer, Located, NotebookProblem
 from cvlab.classroom.grading.records import Record, TaskResult
@@ -136,7 +137,10 @@ class Judge:
     def _expected(self) -> dict[tuple[str, str], Any]:
         """Return the solution's value for each probe, in its normal form."""
         found = {}
-        located = answers.locate(self.exercise.notebook, self.exercise.notebook)
+        notebook = self.exercise.notebook
+        shown = [cell for cell in notebook.cells if not HIDDEN_TAGS & set(cell.tags)]
+        answered = dataclasses.replace(notebook, cells=tuple(shown))
+        located = answers.locate(answered, notebook)
         with self._sitting(located) as sitting:
             if not sitting.open():
                 raise JudgeError(f"{self.exercise.name}: {_fault(sitting)}")

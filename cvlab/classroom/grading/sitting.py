@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from cvlab.classroom.grading import exchange
 from cvlab.classroom.grading.answers import Code
 from cvlab.classroom.grading.isolation import Limits
+from cvlab.classroom.grading.zygote import ZygoteError
 
 REPLY = 100_000  # bytes of an answer, without a value and what a cell shows
 OUTPUTS = 20_000_000  # bytes of an answer with what a cell shows
@@ -35,6 +36,9 @@ class Place(Protocol):
 
     def box(self, limits: Limits | None = None) -> Any:
         """Start a box."""
+
+    def alive(self) -> bool:
+        """Tell whether boxes can be had; when that ends, so do all boxes."""
 
     def stop(self) -> None:
         """End everything."""
@@ -204,12 +208,18 @@ class Sitting:
         return True
 
     def ask(self, request: dict[str, Any], seconds: float, value: bytes | None = None) -> Reply:
-        """Ask the box; the time is taken from what the submission has left."""
+        """Ask the box; the time is taken from what the submission has left.
+
+        Raises:
+            ZygoteError: if the box has ended because all boxes have.
+        """
         if self.box is None or self.left <= 0:
             return Reply("timeout", message="the time of the whole submission is over")
         began = time.monotonic()
         reply = ask(self.box, request, min(seconds, self.left), value)
         self.left -= time.monotonic() - began
+        if reply.fate == "crash" and not self.place.alive():
+            raise ZygoteError("the process that makes boxes has ended, and all boxes with it.")
         if self.watch and self.watch.ended(self.box):
             most = self.policy.memory_bytes / 1e9
             reply = Reply("crash", message=f"it used more than {most:.3g} GB of memory")

@@ -32,6 +32,7 @@ from cvlab.classroom.grading.isolation import Limits
 from cvlab.classroom.warm import parent
 
 NAME = "cvlab.classroom.grading.zygote"
+LATE, OPEN = "set-up-in-each-box", "no-walls"  # arguments of the process
 START_SECONDS = 120
 KILLED = -signal.SIGKILL
 FIRST_USER = 100_000  # of boxes, where the grader runs as root
@@ -49,16 +50,22 @@ class Zygote:
         setup: sources of the cells that come before an exercise's first task. They are executed
             here, once, as long as they start no thread; otherwise in each box.
         environment: the environment variables of the boxes; the judge's own are not for students.
+        walls: False for boxes that are plain processes, for notebooks that somebody trusts.
 
     Raises:
         ZygoteError: if the process cannot be started.
     """
 
     def __init__(
-        self, setup: Sequence[str] = (), environment: dict[str, str] | None = None
+        self,
+        setup: Sequence[str] = (),
+        environment: dict[str, str] | None = None,
+        *,
+        walls: bool = True,
     ) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-m", NAME, str(theirs.fileno())]
+        command = [sys.executable, "-m", NAME, str(theirs.fileno()), *([] if walls else [OPEN])]
+        self.walls = walls
         self._lock = threading.Lock()
         with tempfile.TemporaryFile() as cells:
             cells.write(json.dumps(list(setup)).encode())
@@ -119,6 +126,10 @@ class Zygote:
             raise ZygoteError(f"the zygote has ended, with status {self.process.wait()}.")
         return json.loads(message)
 
+    def alive(self) -> bool:
+        """Tell whether the zygote runs; when it ends, all its boxes do."""
+        return self.process.poll() is None
+
     def reap(self, pid: int) -> int:
         """Return the exit status of a box, once it has ended; only then its number is given up."""
         with self._lock:
@@ -160,6 +171,8 @@ class Box:
             # The number is its own until it is reaped; the walls fall with whoever waits for it.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
+                if not self.zygote.walls:
+                    os.killpg(self.pid, signal.SIGKILL)
             _close(self.link, self.printed)
             self.status = KILLED  # holds if the zygote is not there to tell
             self.status = self.zygote.reap(self.pid)
@@ -206,12 +219,15 @@ def _kept(name: str) -> Path:
 # ------------------------------------------------------------------------------ in the zygote
 
 
-def serve(control: socket.socket, live: Callable[[socket.socket], None]) -> None:
+def serve(
+    control: socket.socket, live: Callable[[socket.socket], None], *, walls: bool = True
+) -> None:
     """Fork boxes until the judge is gone.
 
     Args:
         control: to the judge.
         live: what a box does, with its socket to the judge.
+        walls: whether boxes have any.
     """
     while True:
         message, fds, _, _ = socket.recv_fds(control, MESSAGE, 2)
@@ -227,22 +243,27 @@ def serve(control: socket.socket, live: Callable[[socket.socket], None]) -> None
             pid = os.fork()
             if pid == 0:
                 control.close()
-                _become(Limits(**request), *fds, live)
+                _become(Limits(**request), *fds, live, walls)
             reply = {"pid": pid}
         for fd in fds:
             os.close(fd)
         control.send(json.dumps(reply).encode())
 
 
-def _become(limits: Limits, link: int, output: int, live: Callable[[socket.socket], None]) -> None:
+def _become(
+    limits: Limits, link: int, output: int, live: Callable[[socket.socket], None], walls: bool
+) -> None:
     """Be a box; never returns."""
     status = 70
     try:
         for number in (1, 2):
             os.dup2(output, number)
         os.close(output)
-        # Boxes of one user would share its limit of processes.
-        isolation.enter(limits, user=FIRST_USER + os.getpid() % 50_000)
+        if walls:
+            # Boxes of one user would share its limit of processes.
+            isolation.enter(limits, user=FIRST_USER + os.getpid() % 50_000)
+        else:
+            isolation.stay(limits)
         gc.enable()
         live(socket.socket(fileno=link))
         status = 0
@@ -259,7 +280,7 @@ def main() -> None:
     """Import the libraries, execute the setup's cells and serve."""
     control = socket.socket(fileno=int(sys.argv[1]))
     cells = json.load(sys.stdin)
-    late = len(sys.argv) > 2  # the setup starts threads, which no fork would have
+    late = LATE in sys.argv  # the setup starts threads, which no fork would have
     parent.load(parent.LIBRARIES)
     try:
         one = runner.Runner(() if late else cells)
@@ -270,7 +291,7 @@ def main() -> None:
     if parent.threads() != 1 and not late:
         os.lseek(0, 0, os.SEEK_SET)
         os.set_inheritable(control.fileno(), True)
-        os.execv(sys.executable, [sys.executable, "-m", NAME, sys.argv[1], "late"])
+        os.execv(sys.executable, [sys.executable, "-m", NAME, *sys.argv[1:], LATE])
     gc.collect()
     gc.disable()
     gc.freeze()
@@ -281,7 +302,7 @@ def main() -> None:
             one.set_up(cells)
         one.live(link)
 
-    serve(control, live)
+    serve(control, live, walls=OPEN not in sys.argv)
     os._exit(0)  # boxes that are left end with it, and nothing here is worth tidying up
 
 

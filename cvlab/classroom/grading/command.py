@@ -1,0 +1,106 @@
+"""What `cvlab grade` does with its words, and what it says."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from cvlab.classroom import execute, notebooks
+from cvlab.classroom.grading import session
+from cvlab.classroom.grading.exports import Late, rounded
+from cvlab.classroom.grading.sitting import Policy
+from cvlab.classroom.notebooks import ROOT
+
+
+def grade(options: argparse.Namespace, say: Callable[[str], None]) -> int:
+    """Run the command; return its exit status: 0, 1 for a fault, 130 after Ctrl-C."""
+    if options.doctor:
+        return _doctor(say)
+    try:
+        outcome = session.run(_options(options), say)
+    except (ValueError, RuntimeError) as error:
+        say(f"cvlab: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("\ncvlab: stopped; what is graded is kept. Run the same command to go on.")
+        return 130
+    _tell(outcome, options.out, say)
+    return 0
+
+
+def _doctor(say: Callable[[str], None]) -> int:
+    for wall, state in session.doctor():
+        say(f"{wall}: {state}")
+    try:
+        walls, said = session.choose_walls()
+    except session.SessionError as error:
+        say(f"cvlab: {error}")
+        return 1
+    said = said or "Students' notebooks can be graded on this machine."
+    say(said if walls == "zygote" else f"Students' notebooks can be graded here. {said}")
+    return 0
+
+
+def _options(options: argparse.Namespace) -> session.Options:
+    missing = [
+        word
+        for word, value in (
+            ("SUBMISSIONS", options.submissions),
+            ("--exercise", options.exercise),
+            ("--out", options.out),
+        )
+        if value is None
+    ]
+    if missing:
+        raise session.SessionError(
+            f"{' and '.join(missing)} is missing, as in `cvlab grade submitted/ --exercise 01_knn "
+            "--out grades/`."
+        )
+    if not options.submissions.exists():
+        raise session.SessionError(f"there is no {options.submissions}; name a folder or a zip.")
+    return session.Options(
+        place=options.submissions,
+        solution=solution(options.exercise),
+        out=options.out,
+        seed=options.seed,
+        workers=options.workers or execute.cores(),
+        scheduler=options.scheduler,
+        roster=options.roster,
+        due=options.due,
+        late=Late(options.late, options.late_most, options.grace),
+        resume=options.resume,
+        unsafe=options.unsafe,
+        policy=Policy(
+            cell_seconds=options.cell_seconds,
+            total_seconds=options.total_seconds,
+            hints=options.hints,
+        ),
+    )
+
+
+def solution(name: str) -> Path:
+    """Return the solution notebook of an exercise.
+
+    Raises:
+        SessionError: if there is none.
+    """
+    known = {path.stem: path for path in notebooks.files(ROOT, ("solutions",))}
+    if name in known:
+        return known[name]
+    path = Path(name)
+    if path.suffix == ".ipynb" and path.is_file():
+        return path
+    raise session.SessionError(f"there is no exercise {name!r}; there are {', '.join(known)}.")
+
+
+def _tell(outcome: session.Outcome, out: Path, say: Callable[[str], None]) -> None:
+    points = [grade.points for grade in outcome.grades]
+    most = max(grade.record.exact_max_points for grade in outcome.grades)
+    mean = rounded(sum(points) / len(points))
+    flagged = sum(bool(grade.record.flags) for grade in outcome.grades)
+    each = f", {outcome.seconds / outcome.graded:.2f} s each" if outcome.graded else ""
+    say(f"{outcome.graded} graded in {outcome.seconds:.0f} s{each}; mean {mean} of {most} points.")
+    if flagged:
+        say(f"{flagged} are flagged: see the list in {out / 'class.html'}.")
+    say(f"Grades: {out / 'grades.csv'}. Pages: {out / 'class.html'}, {out / 'students'}.")

@@ -1,0 +1,429 @@
+"""A whole class: find the submissions, grade what is not graded yet, write what people read.
+
+`run` is what ``cvlab grade`` does. Each submission is one job for an executor of
+`concurrent.futures`, threads of this process by default, and one fsynced line of the journal, so
+that a run that is killed goes on where it stopped. A job carries all that it needs, and each
+process that gets jobs keeps a judge of its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import dataclasses
+import json
+import secrets
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tqdm import tqdm
+
+from cvlab.classroom.grading import exports, feedback, isolation, judge, submissions, tasks
+from cvlab.classroom.grading.exports import Grade, Late
+from cvlab.classroom.grading.judge import Graded, Judge
+from cvlab.classroom.grading.records import Journal, Key, Record
+from cvlab.classroom.grading.sitting import Place, Policy
+from cvlab.classroom.grading.submissions import Submission
+from cvlab.classroom.grading.tasks import Exercise
+from cvlab.classroom.grading.zygote import Zygote, ZygoteError
+
+JOURNAL = "journal.jsonl"
+AHEAD = 2  # jobs of each worker that wait, so that none stands idle
+REASSURE_SECONDS = 15.0  # in a pipe: nobody should stare at silence
+OPTIONAL_WALLS = frozenset({"Landlock"})  # the others say the same twice
+
+
+class SessionError(ValueError):
+    """A class that cannot be graded; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to grade, and how.
+
+    Attributes:
+        place: folder, zip or notebook of submissions.
+        solution: the exercise's solution notebook.
+        out: folder for the grades.
+        seed: of the hidden inputs; that of the journal in `out`, or a new one, by default.
+        workers: submissions at once.
+        scheduler: address of a Dask scheduler; without one, threads of this process.
+        roster: CSV of the class.
+        due: the deadline.
+        late: what lateness costs.
+        resume: go on with the journal in `out`; otherwise put it aside.
+        unsafe: grade even if a wall is missing.
+        policy: what a submission may use.
+    """
+
+    place: Path
+    solution: Path
+    out: Path
+    seed: int | None = None
+    workers: int = 1
+    scheduler: str | None = None
+    roster: Path | None = None
+    due: datetime | None = None
+    late: Late = dataclasses.field(default_factory=Late)
+    resume: bool = True
+    unsafe: bool = False
+    policy: Policy = dataclasses.field(default_factory=Policy)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submission on its way to a judge, wherever that is."""
+
+    solution: bytes
+    exercise: str
+    seed: int
+    policy: Policy
+    walls: str
+    data: bytes | None
+    student: str
+    name: str
+    late: bool
+    problem: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has done."""
+
+    grades: Sequence[Grade]
+    graded: int
+    seconds: float
+    files: Sequence[Path]
+
+
+# -------------------------------------------------------------------------------------- the walls
+
+
+def choose_walls(*, unsafe: bool = False) -> tuple[str, str]:
+    """Return how boxes are made on this machine, and a sentence if that is not the usual way.
+
+    Returns:
+        "zygote", "bubblewrap" or "none", and the sentence, which may be empty.
+
+    Raises:
+        SessionError: if there are too few walls and nobody has said that this is all right.
+    """
+    from cvlab.classroom.grading import bubblewrap
+
+    faults = {
+        wall: fault
+        for wall, fault in isolation.doctor().items()
+        if fault and wall not in OPTIONAL_WALLS
+    }
+    if not faults:
+        return "zygote", ""
+    said = "; ".join(f"{wall}: {fault.rstrip('.')}" for wall, fault in faults.items())
+    why = bubblewrap.available()
+    if why is None:
+        return "bubblewrap", (
+            f"Boxes are made by bubblewrap, which takes seconds for each, because of this: {said}."
+        )
+    if unsafe:
+        return "none", f"There are no walls, as --unsafe allows, because of this: {said}."
+    raise SessionError(
+        f"this machine cannot keep students' code in ({said}; bubblewrap: {why.rstrip('.')}). "
+        "Nothing was run. Use Linux with user namespaces, install bubblewrap, or, for notebooks "
+        "that you trust, give --unsafe."
+    )
+
+
+def doctor() -> Iterator[tuple[str, str]]:
+    """Iterate over the walls that a box has, each with "yes" or why it is not there."""
+    from cvlab.classroom.grading import bubblewrap
+
+    for wall, fault in isolation.doctor().items():
+        yield wall, fault or "yes"
+    yield "bubblewrap, where one of these is missing", bubblewrap.available() or "yes"
+
+
+def place(walls: str) -> Callable[[Exercise], Place]:
+    """Return what makes boxes with these walls for an exercise."""
+
+    def make(exercise: Exercise) -> Place:
+        if walls == "bubblewrap":
+            from cvlab.classroom.grading.bubblewrap import Bubblewrap
+
+            return Bubblewrap(exercise.setup)
+        return Zygote(exercise.setup, walls=walls != "none")
+
+    return make
+
+
+# ---------------------------------------------------------------------------------------- the jobs
+
+_judges: dict[tuple[str, int, Policy, str], Judge] = {}
+_judges_lock = threading.Lock()
+
+
+def work(job: Job) -> Graded:
+    """Grade one submission, with the judge that this process keeps for its exercise.
+
+    Raises:
+        JudgeError: if the exercise cannot be graded.
+        ZygoteError: if no box can be made, twice.
+    """
+    for attempt in range(2):
+        one = _judge(job)
+        try:
+            return one.grade(job.data, job.student, job.name, late=job.late, problem=job.problem)
+        except ZygoteError:
+            if attempt:
+                raise
+            _dismiss(one)  # it may have been a victim of some other process's hunger for memory
+    raise AssertionError("unreachable")
+
+
+def _judge(job: Job) -> Judge:
+    exercise = tasks.parse(job.solution, job.exercise)
+    key = (exercise.digest, job.seed, job.policy, job.walls)
+    with _judges_lock:
+        if key not in _judges:
+            _judges[key] = Judge(exercise, job.seed, job.policy, place(job.walls))
+        return _judges[key]
+
+
+def _dismiss(one: Judge | None = None) -> None:
+    """Stop a judge, or all."""
+    with _judges_lock:
+        for key in [key for key, known in _judges.items() if one in (None, known)]:
+            _judges.pop(key).stop()
+
+
+atexit.register(_dismiss)
+
+
+# ----------------------------------------------------------------------------------------- a class
+
+
+def run(options: Options, report: Callable[[str], None]) -> Outcome:
+    """Grade a class and write its grades; goes on where an earlier run has stopped.
+
+    Args:
+        options: what to grade, and how.
+        report: receives lines for people.
+
+    Raises:
+        SessionError: if something about the command has to change; nothing was run.
+        ExerciseError, JudgeError: if the exercise is at fault.
+        JournalError: if the grades cannot be written; what was graded is kept.
+        ValueError: if the place or the roster cannot be used.
+    """
+    began = time.monotonic()
+    exercise = tasks.load(options.solution)
+    walls, said = choose_walls(unsafe=options.unsafe)
+    if said:
+        report(said)
+    options.out.mkdir(parents=True, exist_ok=True)
+    with _intake(options, exercise) as intake:
+        for remark in intake.remarks:
+            report(f"Note: {remark}")
+        seed = _seed(options)
+        key = Key(exercise.name, seed, judge.digest(exercise, options.policy), judge.RULES_VERSION)
+        with Journal(options.out / JOURNAL, key) as journal:
+            known = {one.student: one.sha256 for one in intake.submissions}
+            done = journal.finished(known)
+            left = [one for one in intake.submissions if one.student not in done]
+            report(_plan(exercise, intake, len(done), seed))
+            seconds = _grade(left, options, seed, walls, journal, report) if left else {}
+            _refresh(journal, intake.submissions, options)
+            journal.finish(list(known))
+            records = [record for record in journal.records() if record.student in known]
+    grades, files = _write(records, intake.submissions, options, seconds)
+    return Outcome(grades, len(left), time.monotonic() - began, files)
+
+
+@contextlib.contextmanager
+def _intake(options: Options, exercise: Exercise) -> Iterator[submissions.Intake]:
+    """Copy the submissions to a folder of ours for as long as they are graded."""
+    work_folder = options.out / ".submissions"
+    shutil.rmtree(work_folder, ignore_errors=True)  # of a run that was killed
+    try:
+        yield submissions.find(options.place, exercise.name, work_folder, options.roster)
+    finally:
+        shutil.rmtree(work_folder, ignore_errors=True)
+
+
+def _seed(options: Options) -> int:
+    """Return the seed that was asked for, that of the journal, or one that nobody can guess."""
+    path = options.out / JOURNAL
+    if not options.resume and path.exists():
+        number = 1 + sum(1 for _ in options.out.glob("journal.*.jsonl"))
+        path.rename(path.with_name(f"journal.{number}.jsonl"))
+    if options.seed is not None:
+        return options.seed
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError), path.open("rb") as file:
+        seed = json.loads(file.readline(100_000))["seed"]
+        if type(seed) is int:
+            return seed
+    return secrets.randbits(32)
+
+
+def _plan(exercise: Exercise, intake: submissions.Intake, done: int, seed: int) -> str:
+    count = len(intake.submissions)
+    kind = {"folder": "a folder"}.get(intake.layout, f"{intake.layout}'s form")
+    known = f", {done} of them graded before" if done else ""
+    return (
+        f"{exercise.name}: {len(exercise.tasks)} tasks, {exercise.points:g} points, seed {seed}; "
+        f"{count} students in {kind}{known}."
+    )
+
+
+def _is_late(one: Submission, options: Options) -> bool:
+    return _days(one, options) > 0
+
+
+def _days(one: Submission, options: Options) -> int:
+    """Return the days late that have begun."""
+    if options.due is None or one.submitted is None:
+        return int(one.late)
+    return options.late.days(one.submitted, options.due)
+
+
+def _jobs(left: Sequence[Submission], options: Options, seed: int, walls: str) -> Iterator[Job]:
+    solution = options.solution.read_bytes()
+    for one in left:
+        yield Job(
+            solution=solution,
+            exercise=options.solution.stem,
+            seed=seed,
+            policy=options.policy,
+            walls=walls,
+            data=None if one.path is None else one.path.read_bytes(),
+            student=one.student,
+            name=one.name,
+            late=_is_late(one, options),
+            problem=one.problem or "",
+        )
+
+
+def _grade(
+    left: Sequence[Submission],
+    options: Options,
+    seed: int,
+    walls: str,
+    journal: Journal,
+    report: Callable[[str], None],
+) -> dict[str, float]:
+    """Grade submissions and put them into the journal as they come; return each one's seconds."""
+    seconds: dict[str, float] = {}
+    jobs = _jobs(left, options, seed, walls)
+    with _executor(options) as executor, _bar(len(left), report) as progress:
+        running: set[Future[Graded]] = set()
+        most = AHEAD * options.workers
+        try:
+            while True:
+                while len(running) < most and (job := next(jobs, None)) is not None:
+                    running.add(executor.submit(work, job))
+                if not running:
+                    return seconds
+                finished, running = wait(running, REASSURE_SECONDS, FIRST_COMPLETED)
+                for future in finished:
+                    graded = future.result()
+                    journal.add(graded.record)
+                    seconds[graded.record.student] = graded.seconds
+                progress(len(seconds))
+        except BaseException:
+            for future in running:
+                future.cancel()
+            _dismiss()  # ends the boxes, so that nobody waits for an endless loop
+            raise
+
+
+@contextlib.contextmanager
+def _executor(options: Options) -> Iterator[Executor]:
+    if options.scheduler is None:
+        try:
+            with ThreadPoolExecutor(options.workers, "judge") as executor:
+                yield executor
+        finally:
+            _dismiss()
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise SessionError(
+            "--scheduler needs Dask; install it with `pip install 'cvlab[dask]'`."
+        ) from None
+    try:
+        client = Client(options.scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise SessionError(
+            f"there is no Dask scheduler at {options.scheduler} ({error}); start one with "
+            "`dask scheduler`."
+        ) from error
+    with client:
+        # Two equal notebooks are two submissions, and a job that failed would fail again.
+        yield client.get_executor(pure=False, retries=0)
+
+
+@contextlib.contextmanager
+def _bar(total: int, report: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
+    """Show how many are graded: a bar on a terminal, a line now and then in a pipe."""
+    if sys.stderr.isatty():
+        with tqdm(total=total, unit="notebook", smoothing=0.1, dynamic_ncols=True) as bar:
+            yield lambda count: bar.update(count - bar.n)
+        return
+    began = said = time.monotonic()
+
+    def tell(count: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= REASSURE_SECONDS or count == total:
+            left = (now - began) / max(count, 1) * (total - count)
+            report(f"  {count} of {total} graded, {left:.0f} s left")
+            said = now
+
+    yield tell
+
+
+def _refresh(journal: Journal, found: Sequence[Submission], options: Options) -> None:
+    """Bring names and lateness up to date, which a new roster or deadline has changed."""
+    by_student = {one.student: one for one in found}
+    for record in list(journal.records()):
+        one = by_student.get(record.student)
+        if one is None:
+            continue
+        newer = dataclasses.replace(record, name=one.name, late=_is_late(one, options))
+        if newer != record:
+            journal.add(newer)
+
+
+def _write(
+    records: Sequence[Record],
+    found: Sequence[Submission],
+    options: Options,
+    seconds: dict[str, float],
+) -> tuple[list[Grade], list[Path]]:
+    """Write every form of the grades, and the pages."""
+    days = {one.student: _days(one, options) for one in found}
+    grades = exports.settle(records, options.late, days)
+    people = {one.student: exports.Person(email=one.email) for one in found}
+    files = exports.write(options.out, grades, people)
+    times = options.out / "times.csv"
+    seconds = _times(times) | seconds
+    exports.replace(times, [exports.times_csv(seconds).encode()])
+    feedback.write(options.out, grades, seconds=seconds)
+    return grades, [options.out / "grades.jsonl", *files, times, options.out / "class.html"]
+
+
+def _times(path: Path) -> dict[str, float]:
+    """Return the seconds that earlier runs have measured."""
+    import csv
+
+    found: dict[str, float] = {}
+    with contextlib.suppress(OSError, ValueError, KeyError), path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            found[row["student"]] = float(row["seconds"])
+    return found

@@ -1,0 +1,485 @@
+"""The probes and rules of every task: right answers get all points, wrong ones lose some.
+
+Each function is scored as the grader does it, but in this process: what is executed here is the
+course's own. `OTHERS` holds right answers in other styles than the solution's.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import textwrap
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from cvlab.classroom import notebooks
+from cvlab.classroom.grading import compare, exchange, tasks
+
+SEEDS = (3, 4, 5)
+NAMES = [path.stem for path in notebooks.files(ROOT, ("solutions",))]
+assert NAMES, "there is no solution notebook"
+
+
+@functools.cache
+def exercise(name):
+    return tasks.load(ROOT / "solutions" / f"{name}.ipynb")
+
+
+TASKS = {task.name: (name, task) for name in NAMES for task in exercise(name).tasks}
+assert len(TASKS) == sum(len(exercise(name).tasks) for name in NAMES), "two tasks share a name"
+
+
+def executed(source, names=()):
+    """The names after a piece of course code."""
+    names = dict(names)
+    exec(compile_source(source), names)
+    return names
+
+
+@functools.cache
+def compile_source(source):
+    return compile(source, "<course>", "exec")
+
+
+@functools.cache
+def setup(name):
+    """The names after the cells before the first task."""
+    with mpl.rc_context():
+        return executed("\n".join(exercise(name).setup))
+
+
+@functools.cache
+def solutions(name):
+    """The functions that the tasks of an exercise define, as the solution has them."""
+    found = {}
+    for task in exercise(name).tasks:
+        after = executed(task.solution, setup(name))
+        found |= {word: after[word] for word in task.names}
+    return found
+
+
+def crossed(value):
+    """A value as it arrives on the other side of the pipe."""
+    return exchange.decode(exchange.encode(value))
+
+
+def value_of(name, probe, answer, seed):
+    """What a probe gives for an answer, in the form in which it is compared."""
+    names = executed(probe.source, setup(name) | solutions(name) | answer)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        value = crossed(names[probe.name](np.random.default_rng(seed)))
+    if probe.normal:
+        value = crossed(executed(probe.normal)[probe.normal_name](value))
+    return value
+
+
+@functools.cache
+def expected(task, index, seed):
+    name, task = TASKS[task]
+    return value_of(name, task.probes[index], {}, seed)
+
+
+def lost(task, answer, source, seed):
+    """Score an answer: the names of the rules it breaks and of the probes it fails, and its points.
+
+    An answer is a dict of functions, and `source` is their code.
+    """
+    name, task = TASKS[task]
+    broken = [r.name for r in task.rules if executed(r.source)[r.name](source) is not None]
+    failed, points = [], 0.0
+    for index, probe in enumerate(task.probes):
+        wanted = expected(task.name, index, seed)
+        try:
+            got = value_of(name, probe, answer, seed)
+        except Exception:  # whatever a wrong answer raises
+            failed.append(probe.name)
+            continue
+        if compare.compare(got, wanted, **probe.comparison):
+            failed.append(probe.name)
+        else:
+            points += probe.points
+    return broken + failed, 0.0 if broken else points
+
+
+by_seed = pytest.mark.parametrize("seed", SEEDS)
+by_task = pytest.mark.parametrize("task", TASKS)
+
+
+@by_seed
+@by_task
+def test_the_solution_gets_all_points(task, seed):
+    name, about = TASKS[task]
+    answer = {word: solutions(name)[word] for word in about.names}
+    faults, points = lost(task, answer, about.solution, seed)
+    assert faults == []
+    assert points == pytest.approx(about.points)
+
+
+@by_task
+def test_the_value_of_a_probe_depends_on_the_seed_and_nothing_else(task):
+    name, about = TASKS[task]
+    for probe in about.probes:
+        raw = []
+        for seed in (*SEEDS, SEEDS[0]):
+            names = executed(probe.source, setup(name) | solutions(name))
+            raw.append(exchange.encode(names[probe.name](np.random.default_rng(seed))))
+        assert raw[0] == raw[-1]
+        assert len(set(raw)) == len(SEEDS)
+
+
+WRONG = [
+    pytest.param(task, number, id=f"{task}-{wrong.name}")
+    for task, (_, about) in TASKS.items()
+    for number, wrong in enumerate(about.wrong)
+]
+
+
+@functools.cache
+def lost_by_wrong_answer(task, number, seed):
+    """Score a named wrong answer, see `lost`."""
+    name, about = TASKS[task]
+    wrong = about.wrong[number]
+    names = executed(wrong.source, setup(name))
+    answer = {word: names[instead] for word, instead in wrong.stands_for.items()}
+    return lost(task, answer, wrong.source, seed)
+
+
+@by_seed
+@pytest.mark.parametrize(("task", "number"), WRONG)
+def test_a_named_wrong_answer_loses_points(task, number, seed):
+    faults, points = lost_by_wrong_answer(task, number, seed)
+    assert faults
+    assert points < TASKS[task][1].points
+
+
+def zeros_like(value):
+    """A value of the same form with a zero for every number."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(zeros_like, value))
+    return np.zeros_like(value)[()]
+
+
+def trivial_answers(right):
+    """Answers without a thought, by name; `right` is the solution's function."""
+
+    def refuse(*_given, **_options):
+        raise ValueError("no.")
+
+    def unwritten(*_given, **_options):
+        raise NotImplementedError
+
+    return {
+        "nothing": lambda *_given, **_options: None,
+        "zero": lambda *_given, **_options: 0,
+        "zeros of the right form": lambda *given, **options: zeros_like(right(*given, **options)),
+        "its first argument": lambda *given, **_options: given[0],
+        "its arguments": lambda *given, **_options: given,
+        "a ValueError": refuse,
+        "the stub": unwritten,
+    }
+
+
+@by_task
+def test_a_trivial_answer_gets_nothing(task):
+    name, about = TASKS[task]
+    trivial = {word: trivial_answers(solutions(name)[word]) for word in about.names}
+    for kind in next(iter(trivial.values())):
+        answer = {word: trivial[word][kind] for word in about.names}
+        for seed in SEEDS:
+            _, points = lost(task, answer, about.solution, seed)
+            assert points == 0, f"{kind} gets {points:g} points"
+
+
+# ----------------------------------------------------------------- right answers in other styles
+
+OTHERS = {}
+
+
+def answers(task):
+    """Enter a right answer to a task that has one function."""
+
+    def enter(function):
+        OTHERS.setdefault(task, []).append(function)
+        return function
+
+    return enter
+
+
+@answers("pairwise-distances")
+def norm_of_differences(queries, gallery, p=2):
+    """No loop for each query: broadcasting does it."""
+    if len(queries[0:1].T) != len(gallery[0:1].T):
+        raise ValueError("columns")
+    map_size = (len(queries), len(gallery))  # while this is a name, it is no `map`
+    return np.linalg.norm(queries[:, None] - gallery, ord=p, axis=-1).reshape(map_size)
+
+
+@answers("pairwise-distances")
+def ufuncs_on_the_last_axis(a, b, order=2):
+    if not a.shape[-1] == b.shape[-1]:
+        raise ValueError
+    map = abs(np.subtract(np.expand_dims(a, 1), np.expand_dims(b, 0)))
+    if order == np.inf:
+        return np.maximum.reduce(map, axis=2)
+    return np.power(np.add.reduce(np.power(map, order), 2), 1.0 / order)
+
+
+def root_of_clipped(squares):
+    return np.sqrt(np.clip(squares, 0, None))
+
+
+@answers("pairwise-distances")
+def expanded_square(queries, gallery, p=2):
+    import math
+
+    (m, d), (n, e) = queries.shape, gallery.shape
+    if d != e:
+        raise ValueError("the rows of the two differ in length")
+    if p == 2:
+        length = (queries**2).sum(axis=1).reshape(m, 1) + (gallery**2).sum(axis=1).reshape(1, n)
+        return root_of_clipped(length - 2 * np.einsum("md,nd->mn", queries, gallery))
+    difference = np.repeat(queries, n, axis=0) - np.tile(gallery, (m, 1))
+    if math.isinf(p):
+        return np.max(np.abs(difference), axis=1).reshape(m, n)
+    return np.sum(np.abs(difference) ** p, axis=1).reshape(m, n) ** (1 / p)
+
+
+@answers("pairwise-distances")
+def with_torch(queries, gallery, p=2):
+    import torch
+
+    if queries.shape[1] != gallery.shape[1]:
+        raise ValueError("columns")
+    queries, gallery = torch.as_tensor(queries), torch.as_tensor(gallery)
+    difference = (queries.unsqueeze(1) - gallery.unsqueeze(0)).double()
+    return torch.linalg.vector_norm(difference, ord=p, dim=2)
+
+
+@answers("weighted-vote")
+def row_by_row(labels, distances, n_classes):
+    result = []
+    for row, near in zip(labels, distances, strict=True):
+        if (near == 0).any():
+            row, near = row[near == 0], np.ones((near == 0).sum())
+        result.append(int(np.bincount(row, 1 / near, minlength=n_classes).argmax()))
+    return result
+
+
+@answers("weighted-vote")
+def plain_python(labels, distances, n_classes):
+    def winner(pair):
+        votes = {}
+        for label, distance in sorted(zip(*pair, strict=True), key=lambda vote: vote[1]):
+            if distance == 0:
+                votes[label] = votes.get(label, 0) + 1
+            elif 0 not in pair[1]:
+                votes[label] = votes.get(label, 0) + 1 / distance
+        return min(votes, key=lambda label: (-votes[label], label))
+
+    return np.array([*map(winner, zip(labels, distances, strict=True))], dtype=np.int32)
+
+
+@answers("weighted-vote")
+def float_labels_by_add_at(labels, distances, n_classes):
+    zero = np.isclose(distances, 0)
+    with np.errstate(divide="ignore"):
+        weights = np.where(zero.any(axis=1)[:, None], zero, np.divide(1.0, distances))
+    scores = np.zeros((len(labels), n_classes))
+    np.add.at(scores, (np.arange(len(labels))[:, None], labels), weights)
+    return np.argmax(scores, axis=1).astype(float)
+
+
+@answers("k-fold-indices")
+def strided(n, folds, rng):
+    if folds < 2 or folds > n:
+        raise ValueError("folds")
+    order = np.arange(n)
+    rng.shuffle(order)
+    return [(np.setdiff1d(order, order[i::folds]), order[i::folds]) for i in range(folds)]
+
+
+@answers("k-fold-indices")
+def lists_and_sets(n, folds, rng):
+    if folds not in range(2, n + 1):
+        raise ValueError("folds")
+    order = [int(i) for i in np.argsort(rng.random(n))]
+    size, rest = divmod(n, folds)
+    pairs, start = [], 0
+    for fold in range(folds):
+        stop = start + size + (fold < rest)
+        pairs.append([sorted({*range(n)} - {*order[start:stop]}), order[start:stop]])
+        start = stop
+    return pairs
+
+
+@answers("k-fold-indices")
+def numbers_of_folds(n, folds, rng):
+    if folds > n or folds <= 1:
+        raise ValueError("folds")
+    fold_of = rng.permutation(np.arange(n, dtype=np.uint16) % folds)
+    return [(np.flatnonzero(fold_of != i), np.where(fold_of == i)[0]) for i in range(folds)]
+
+
+@answers("choose-k")
+def one_loop(train, validation, test, ks):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    best, best_score = None, -1.0
+    for k in ks:
+        model = KNeighborsClassifier(n_neighbors=k)
+        model.fit(train[0], train[1])
+        score = np.mean(model.predict(validation[0]) == validation[1])
+        if score > best_score:
+            best, best_score = k, score
+    model = KNeighborsClassifier(n_neighbors=best)
+    model.fit(np.vstack([train[0], validation[0]]), np.hstack([train[1], validation[1]]))
+    x, y = test.open()
+    return [np.int64(best), np.mean(model.predict(x) == y)]
+
+
+@answers("choose-k")
+def neighbours_by_hand(train, validation, test, ks):
+    def accuracy(k, known, asked):
+        gaps = np.linalg.norm(asked[0][:, None] - known[0], axis=2)
+        near = known[1][gaps.argsort(axis=1, kind="stable")[:, :k]]
+        return ((near.mean(axis=1) > 0.5) == asked[1]).mean()
+
+    k = max(ks, key=lambda k: accuracy(k, train, validation))
+    both = np.append(train[0], validation[0], axis=0), np.append(train[1], validation[1])
+    return k, accuracy(k, both, test.open())
+
+
+@answers("sgd-momentum-step")
+def momentum_on_copies(theta, velocity, gradient, rate, momentum):
+    velocity, theta = velocity.copy(), theta.copy()
+    velocity *= momentum
+    velocity -= rate * gradient
+    theta += velocity
+    return theta, velocity
+
+
+@answers("sgd-momentum-step")
+def momentum_by_torch(theta, velocity, gradient, rate, momentum):
+    import torch
+
+    theta = torch.tensor(theta)
+    step = torch.tensor(velocity) * momentum - torch.tensor(gradient) * rate
+    return [(theta + step).numpy(), step.numpy()]
+
+
+@answers("nesterov-step")
+def look_ahead_on_copies(gradient_at, theta, velocity, rate, momentum):
+    ahead = np.array(theta)
+    ahead += momentum * velocity
+    slope = gradient_at(ahead)
+    return ahead - rate * slope, momentum * velocity - rate * slope
+
+
+@answers("nesterov-step")
+def look_ahead_nudged_and_undone(gradient_at, theta, velocity, rate, momentum):
+    here = theta.copy()
+    here += velocity * momentum
+    new = np.subtract(np.multiply(momentum, velocity), np.multiply(rate, gradient_at(here)))
+    return [np.add(theta, new), new]
+
+
+@answers("adam-step")
+def adam_as_in_torch(
+    theta, mean, squares, gradient, updates, rate, beta1=0.9, beta2=0.999, epsilon=1e-8
+):
+    mean = mean + (gradient - mean) * (1 - beta1)
+    squares = beta2 * squares + (1 - beta2) * np.square(gradient)
+    root = np.sqrt(squares) / np.sqrt(-np.expm1(updates * np.log(beta2))) + epsilon
+    return theta - rate / (1 - beta1**updates) * (mean / root), mean, squares
+
+
+@answers("adam-step")
+def adam_entry_by_entry(
+    theta, mean, squares, gradient, updates, rate, beta1=0.9, beta2=0.999, epsilon=1e-8
+):
+    theta, mean, squares = theta.copy(), mean.copy(), squares.copy()
+    for index in np.ndindex(theta.shape):
+        g = float(gradient[index])
+        mean[index] = beta1 * mean[index] + (1 - beta1) * g
+        squares[index] = beta2 * squares[index] + (1 - beta2) * g * g
+        step = mean[index] / (1 - pow(beta1, updates))
+        theta[index] -= rate * step / ((squares[index] / (1 - beta2**updates)) ** 0.5 + epsilon)
+    return [theta, mean, squares]
+
+
+@answers("gradient-check")
+def nudged_in_place_and_undone(loss, gradient, theta, h=1e-5):
+    slopes = []
+    for index in range(theta.size):
+        before = theta.flat[index]
+        theta.flat[index] = before + h
+        above = loss(theta)
+        theta.flat[index] = before - h
+        slopes.append((above - loss(theta)) / (2 * h))
+        theta.flat[index] = before
+    slopes = np.reshape(slopes, theta.shape)
+    error = np.sqrt(((gradient - slopes) ** 2).sum())
+    total = np.sqrt((gradient**2).sum()) + np.sqrt((slopes**2).sum())
+    return 0 if total == 0 else error / total
+
+
+@answers("gradient-check")
+def rows_of_the_identity(loss, gradient, theta, h=1e-5):
+    nudges = h * np.eye(theta.size).reshape(-1, *theta.shape)
+    n = np.array([(loss(theta + e) - loss(theta - e)) / (2 * h) for e in nudges])
+    g = np.ravel(gradient)
+    lengths = np.hypot.reduce(g) + np.hypot.reduce(n)
+    return np.array(np.hypot.reduce(g - n) / lengths if lengths else 0.0)
+
+
+HELPERS = {expanded_square: [root_of_clipped]}
+
+
+def source_of(function):
+    """The code of an answer with its helpers, as the grader hands it to a rule."""
+    parts = [*HELPERS.get(function, ()), function]
+    return "\n\n".join(textwrap.dedent(inspect.getsource(part)) for part in parts)
+
+
+RIGHT = [
+    pytest.param(task, function, id=f"{task}-{function.__name__}")
+    for task, functions in OTHERS.items()
+    for function in functions
+]
+
+
+@pytest.mark.parametrize(("task", "function"), RIGHT)
+def test_a_right_answer_in_another_style_gets_all_points(task, function):
+    _, about = TASKS[task]
+    for seed in SEEDS:
+        faults, points = lost(task, {about.names[0]: function}, source_of(function), seed)
+        assert faults == []
+        assert points == pytest.approx(about.points)
+
+
+def test_the_other_right_answers_are_of_tasks_that_exist():
+    assert set(OTHERS) <= set(TASKS)
+    assert min(map(len, OTHERS.values())) >= 2
+
+
+# ------------------------------------------------------------------- partial credit, and its limits
+
+
+def test_who_forgets_one_thing_loses_that_and_no_more():
+    _, about = TASKS["pairwise-distances"]
+    number = [wrong.name for wrong in about.wrong].index("silent_broadcast")
+    faults, points = lost_by_wrong_answer(about.name, number, SEEDS[0])
+    assert faults == ["columns_that_differ"]
+    assert points == 2.5
+
+
+@by_task
+def test_some_wrong_answer_keeps_a_part_of_the_points(task):
+    """Otherwise one probe decides all."""
+    numbers = range(len(TASKS[task][1].wrong))
+    assert max(lost_by_wrong_answer(task, number, SEEDS[0])[1] for number in numbers) > 0
