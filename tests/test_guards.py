@@ -323,3 +323,65 @@ def test_empty_questions_and_idle_wrong_answers(copy):
     faults = "\n".join(hygiene.anatomy(root))
     assert "lacks five questions" in faults
     assert "refuses nothing" in faults
+
+
+def test_a_probe_where_students_can_read_it(copy):
+    root = copy()
+    probe = next(
+        cell
+        for cell in notebooks.load(root / "solutions" / "01_knn.ipynb")["cells"]
+        if "probe" in notebooks.tags(cell)
+    )
+    for folder in ("chapters", "exercises"):
+        edit(root / folder / "01_knn.ipynb", lambda cells: cells.append(dict(probe)))
+    faults = hygiene.probes(root)
+    where = f"01_knn.ipynb, {probe['id']}: a probe belongs in solutions/ only"
+    assert len(faults) == 2
+    assert all(where in fault for fault in faults)
+
+
+def test_a_task_with_one_probe_or_none(copy):
+    root = copy()
+
+    def keep_one(cells):
+        of_vote = [c for c in cells if c["id"].startswith("vote-probe-")]
+        for cell in of_vote[1:]:
+            cells.remove(cell)
+        only = of_vote[0]
+        only["source"] = re.sub(r"points=[\d.]+", "points=2", only["source"])
+
+    def keep_none(cells):
+        cells[:] = [c for c in cells if not c["id"].startswith("nesterov-probe-")]
+
+    edit(root / "solutions" / "01_knn.ipynb", keep_one)
+    edit(root / "solutions" / "03_optimisation.ipynb", keep_none)
+    assert hygiene.probes(root) == [
+        "solutions/01_knn.ipynb, weighted-vote: 1 of at least two probes.",
+        "solutions/03_optimisation.ipynb, nesterov-step: 0 of at least two probes.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "fault"),
+    [
+        ("points=1,", "points=1.5,", "its probes are worth"),
+        ("points=1,", "points=0,", "points is a number above 0"),
+        ('"nesterov-step"', '"nestrov-step"', "there is no task 'nestrov-step'"),
+        ('dtype="value"', 'dtype="any"', "dtype"),
+        ("@check.probe(", "@check.sonde(", "it declares 0 probes or rules"),
+        ("def one_step", "def one step", "line 8"),
+    ],
+    ids=["sum", "points", "task", "option", "declaration", "syntax"],
+)
+def test_a_probe_that_the_grader_cannot_read(copy, right, wrong, fault):
+    root = copy()
+
+    def plant(cells):
+        cell = next(c for c in cells if c["id"] == "nesterov-probe-one-step")
+        assert right in cell["source"]
+        cell["source"] = cell["source"].replace(right, wrong, 1)
+
+    edit(root / "solutions" / "03_optimisation.ipynb", plant)
+    (found,) = hygiene.probes(root)
+    assert found.startswith("solutions/03_optimisation, ")
+    assert fault in found

@@ -483,3 +483,91 @@ def test_some_wrong_answer_keeps_a_part_of_the_points(task):
     """Otherwise one probe decides all."""
     numbers = range(len(TASKS[task][1].wrong))
     assert max(lost_by_wrong_answer(task, number, SEEDS[0])[1] for number in numbers) > 0
+
+
+# ------------------------------------------------------------------------------ the rule on loops
+
+LOOPS = {
+    "while": "while True:\n        pass",
+    "comprehension": "return [q - gallery for q in queries]",
+    "generator": "return sum(abs(q - gallery) for q in queries)",
+    "set of rows": "return {tuple(q) for q in queries}",
+    "map": "return np.array([*map(lambda q: abs(q - gallery), queries)])",
+    "map by another name": "each = map\n    return list(each(abs, queries))",
+    "map of a pool": "return pool.map(row, queries)",
+    "vectorize": "return np.vectorize(row, signature='(d),(n,d)->(n)')(queries, gallery)",
+    "vectorize by another name": "from numpy import vectorize as v\n    return v(row)(queries)",
+    "along an axis": "return np.apply_along_axis(lambda q: abs(q - gallery).sum(1), 1, queries)",
+    "frompyfunc": "return np.frompyfunc(row, 2, 1)(queries, gallery)",
+    "functools": "from functools import reduce\n    return reduce(row, queries)",
+    "functools by another name": "import functools as tools\n    return tools.reduce(row, queries)",
+    "reduce from another cell": "return reduce(row, queries)",
+    "itertools": "import itertools\n    return list(itertools.starmap(row, queries))",
+    "sorting": "return sorted(queries, key=collect)",
+    "two-argument iter": "return list(iter(row, None))",
+    "vmap": "return torch.vmap(row)(queries)",
+    "cdist": "from scipy.spatial.distance import cdist as d\n    return d(queries, gallery)",
+    "scipy": "import scipy\n    return scipy.spatial.distance_matrix(queries, gallery, p)",
+    "scipy by another name": "import scipy.spatial as s\n    return s.distance_matrix(queries)",
+    "torch's cdist": "return torch.cdist(queries, gallery, p)",
+    "scikit-learn": "from sklearn import metrics\n    return metrics.pairwise_distances(queries)",
+    "the class of the set-up": "return KNeighborsClassifier(9).fit(gallery, y).kneighbors(queries)",
+    "exec": "exec('for q in queries: pass')",
+    "eval": "return eval('[q - gallery for q in queries]')",
+    "getattr": "return getattr(np, 'vec' + 'torize')(row)(queries)",
+    "import by name": "return __import__('scipy.spatial').spatial",
+    "importlib": "import importlib\n    return importlib.import_module('sci' + 'py')",
+    "builtins": "return __builtins__['m' + 'ap'](row, queries)",
+    "a dict of names": "return np.__dict__['vec' + 'torize'](row)(queries)",
+    "vars": "return vars(np)['vec' + 'torize'](row)(queries)",
+    "globals": "return globals()['c' + 'dist'](queries, gallery)",
+    "operator": "from operator import attrgetter\n    return attrgetter('vec' + 'torize')(np)(row)",
+    "modules": "import sys\n    return sys.modules['num' + 'py']",
+    "the shell": "get_ipython().run_cell('for q in queries: pass')",
+}
+HONEST = {
+    "a docstring": '"""No for, no while, no map, no cdist: exec(eval) is a word here."""',
+    "a comment": "# for each query, while True, map(cdist)\n    return abs(queries)",
+    "names that begin alike": "map_size, formula, while_ = 1, 2, 3\n    return map_size * formula",
+    "a variable of that name": "map = abs(queries)\n    filter = map > 0\n    return map[filter]",
+    "ufuncs that reduce": "return np.add.reduce(queries) + np.maximum.accumulate(gallery)",
+    "a warning filter": "import warnings\n    warnings.filterwarnings('ignore')\n    return p",
+    "an inner function": "def root(x):\n        return x ** (1 / p)\n    return root(queries)",
+    "conditions": "return queries if p == np.inf else gallery if p > 2 else queries + gallery",
+    "an error's text": "raise ValueError(f'for {p} there is no map, while {queries!r} is one')",
+    "norms": "from scipy.linalg import norm\n    return norm(queries[:, None] - gallery, p, 2)",
+    "einsum": "return np.einsum('md,nd->mn', queries, gallery, optimize=True)",
+    "meshes": "i, j = np.ogrid[: len(queries), : len(gallery)]\n    return queries[i] - gallery[j]",
+}
+
+
+def what_breaks_the_rule(body, before=""):
+    (rule,) = TASKS["pairwise-distances"][1].rules
+    code = f"{before}def pairwise_distances(queries, gallery, p=2):\n    {body}\n"
+    compile(code, "<an answer>", "exec")
+    return executed(rule.source)[rule.name](code)
+
+
+@pytest.mark.parametrize("body", LOOPS.values(), ids=LOOPS)
+def test_the_rule_on_loops_refuses(body):
+    assert what_breaks_the_rule(body)
+
+
+@pytest.mark.parametrize("body", HONEST.values(), ids=HONEST)
+def test_the_rule_on_loops_accepts(body):
+    assert what_breaks_the_rule(body) is None
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "def each_row(queries):\n    for query in queries:\n        yield query\n\n\n",
+        "from numpy import vectorize\n\n\n",
+        "each = map\n\n\n",
+        "def distances(queries, map=map):\n    return list(map(abs, queries))\n\n\n",
+        "class Rows:\n    each = map\n\n\n",
+    ],
+    ids=["function", "import", "name", "default", "class"],
+)
+def test_the_rule_on_loops_reads_helpers_too(before):
+    assert what_breaks_the_rule("return queries", before)

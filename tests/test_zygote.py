@@ -221,6 +221,23 @@ def test_nothing_is_left_of_many_boxes(zygote):
     assert process.num_threads() == 1
 
 
+def test_a_box_cannot_refuse_to_end_with_its_judge(zygote):
+    """The signal that a process gets when its parent ends may be switched off by the process."""
+    one = zygote.box()
+    code = "import ctypes, time\nlibc = ctypes.CDLL(None)\nassert libc.prctl(1, 0, 0, 0, 0) == 0"
+    assert ask(one, cell=code) is None
+    inside = psutil.Process(one.pid).children(recursive=True)
+    assert inside
+    one.close()
+    _, alive = psutil.wait_procs(inside, timeout=5)
+    assert not alive
+
+
+def test_what_the_zygote_read_is_not_to_be_read_on_in_a_box(box):
+    assert ask(box, cell="import os\nassert os.read(0, 10) == b''") is None
+    assert ask(box, cell="input()")["name"] == "EOFError"
+
+
 def test_boxes_end_with_the_zygote():
     zygote = Zygote()
     one = zygote.box()
@@ -233,8 +250,8 @@ def test_boxes_end_with_the_zygote():
     assert not walls.is_running() or walls.status() == "zombie"
     with pytest.raises(exchange.ExchangeError):
         ask(one, 2, cell="1")
-    with pytest.raises(ZygoteError):
-        one.close()
+    assert one.close() == -signal.SIGKILL
+    assert not zygote.alive()
     with pytest.raises(ZygoteError, match="does not answer"):
         zygote.box()
     zygote.stop()

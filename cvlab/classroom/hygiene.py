@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from cvlab.classroom import address, budget, exercises, notebooks, systems
+from cvlab.classroom.grading import tasks as grading
 from cvlab.classroom.notebooks import ROOT, NotebookError
 
 _ROLE = re.compile(r"\{[a-z:]+\}`[^`]*`")
@@ -289,6 +290,30 @@ def anatomy(root: Path = ROOT) -> list[str]:
     return found
 
 
+def probes(root: Path = ROOT) -> list[str]:
+    """Each task can be graded: two probes or more, in its solution notebook and nowhere else."""
+    found = [
+        f"{path.relative_to(root).as_posix()}, {cell['id']}: a probe belongs in solutions/ only, "
+        "or students can read it."
+        for path in [*_notebooks(root), *notebooks.files(root, ("exercises",))]
+        if path.parent.name != "solutions"
+        for cell in notebooks.load(path)["cells"]
+        if grading.PROBE_TAG in notebooks.tags(cell)
+    ]
+    for path in notebooks.files(root, ("solutions",)):
+        try:
+            exercise = grading.load(path)
+        except grading.ExerciseError as error:
+            found.append(f"solutions/{error}")
+            continue
+        found += [
+            f"solutions/{path.name}, {task.name}: {len(task.probes)} of at least two probes."
+            for task in exercise.tasks
+            if len(task.probes) < 2
+        ]
+    return found
+
+
 def contents(root: Path = ROOT) -> list[str]:
     """The table of contents names every chapter and exercise, in order, and nothing else."""
     path = root / "book" / "_toc.yml"
@@ -367,6 +392,7 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     glued,
     asserted,
     anatomy,
+    probes,
     contents,
     repository,
     version,

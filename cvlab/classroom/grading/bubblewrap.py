@@ -67,6 +67,7 @@ class Bubblewrap:
         self.setup = list(setup)
         hidden = {"MPLCONFIGDIR": "/tmp/.matplotlib", "IPYTHONDIR": "/tmp/.ipython"}
         self.environment = environment or clean_environment() | hidden
+        _program()  # a missing one is no reason to start threads
         self.lock, self._over = threading.RLock(), threading.Event()
         self.boxes: set[Wrapped] = set()
         self._ahead: Wrapped | None = None
@@ -124,6 +125,10 @@ class Bubblewrap:
                     if box.overflows():
                         box.end()
 
+    def alive(self) -> bool:
+        """Tell whether it can start boxes; they end when it is stopped."""
+        return not self._over.is_set()
+
     def stop(self) -> None:
         """End every box."""
         self._over.set()
@@ -170,7 +175,7 @@ class Wrapped(Box):
         request = {
             "limits": dataclasses.asdict(limits),
             "setup": place.setup,
-            "user": FIRST_USER + self.pid % 50_000 if _is_root() else None,
+            "user": FIRST_USER + self.pid % 50_000 if isolation._is_root() else None,
             "others": _threads_of_user() if _set_user_id() else 0,
         }
         with contextlib.suppress(exchange.ExchangeError):  # `wait` will say why
@@ -238,22 +243,28 @@ class Wrapped(Box):
 
 
 def available() -> str | None:
-    """Start a process in bubblewrap; return None if that works here, otherwise why it does not."""
-    if sys.platform != "linux" or shutil.which("bwrap") is None:
-        return "bubblewrap (the program bwrap) is not installed."
-    command = [*_wall(Limits(), {}), sys.executable, "-c", ""]
+    """Build every wall around a process; return None if that works here, otherwise why not."""
+    user = FIRST_USER if isolation._is_root() else None
+    code = f"from {__package__} import bubblewrap; bubblewrap._enter({user})"
+    try:
+        command = [*_wall(Limits(), clean_environment()), sys.executable, "-c", code]
+    except ZygoteError as error:
+        return str(error)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     said = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
     return f"bubblewrap does not work here ({said[-1]})." if done.returncode else None
 
 
-def _is_root() -> bool:
-    return os.geteuid() == 0
+def _program() -> str:
+    found = shutil.which("bwrap") if sys.platform == "linux" else None
+    if found is None:
+        raise ZygoteError("bubblewrap (the program bwrap) is not installed.")
+    return found
 
 
 def _set_user_id() -> bool:
     """Return whether bwrap has rights that the caller has not."""
-    return bool(os.stat(shutil.which("bwrap") or "").st_mode & stat.S_ISUID) and not _is_root()
+    return bool(os.stat(_program()).st_mode & stat.S_ISUID) and not isolation._is_root()
 
 
 def _threads_of_user() -> int:
@@ -267,9 +278,9 @@ def _threads_of_user() -> int:
 
 def _wall(limits: Limits, environment: dict[str, str]) -> list[str]:
     """Return the command that starts a program in a box."""
-    command = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session"]
+    command = [_program(), "--die-with-parent", "--new-session"]
     command += ["--as-pid-1", "--clearenv", "--cap-drop", "ALL"]
-    if _is_root():
+    if isolation._is_root():
         # In a user namespace it would be root to the host's files; so it changes its user inside.
         command += [f"--unshare-{name}" for name in ("ipc", "pid", "net", "uts", "cgroup-try")]
         for name in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):

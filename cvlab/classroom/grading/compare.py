@@ -3,7 +3,8 @@
 `compare` takes values as `exchange.decode` makes them, so that no method of a student's runs here,
 and returns None where they agree. Otherwise it returns a `Difference`, which students read: it says
 what differs and where, and holds no value, key or length of the solution's. Nor does it hold values
-of the student's own, because a function may return its hidden input.
+of the student's own, because a function may return its hidden input; for those who must not see the
+size of the student's value either, there is `Difference.sparing`.
 
 What agrees:
 
@@ -52,8 +53,10 @@ class Difference:
     """What differs, in words that a student may read.
 
     Attributes:
-        reason: what differs; no value of either side.
+        reason: what differs; no value of either side, but the size of the student's.
         place: where, such as ``item 2``; empty for the whole.
+        bare: the reason without that size, which a function may choose by its hidden input; empty
+            if there is none in it.
 
     >>> str(Difference("contains nan", "item 2"))
     'item 2: contains nan'
@@ -61,9 +64,14 @@ class Difference:
 
     reason: str
     place: str = ""
+    bare: str = ""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}" if self.place else self.reason
+
+    def sparing(self) -> str:
+        """Return the difference in words that a hidden input cannot have chosen."""
+        return str(replace(self, reason=self.bare or self.reason))
 
     def inside(self, place: str) -> Difference:
         """Return the same difference as one of an item of something larger."""
@@ -289,7 +297,7 @@ class _Options:
 
     def sequences(self, got: list | tuple, expected: list | tuple, depth: int) -> Difference | None:
         if len(got) != len(expected):
-            return Difference(f"length {len(got)}, expected another")
+            return _other_length(got)
         pairs = [
             (_number(ours), _number(theirs)) for ours, theirs in zip(got, expected, strict=True)
         ]
@@ -313,7 +321,7 @@ class _Options:
     def unordered(self, got: list, expected: list) -> Difference | None:
         """Compare lists of which only the items matter: text, numbers, or rows of numbers."""
         if len(got) != len(expected):
-            return Difference(f"length {len(got)}, expected another")
+            return _other_length(got)
         if not expected:
             return None
         if all(type(item) is str for item in expected):
@@ -350,7 +358,7 @@ class _Options:
 
     def sets(self, got: set | frozenset, expected: set | frozenset) -> Difference | None:
         if len(got) != len(expected):
-            return Difference(f"length {len(got)}, expected another")
+            return _other_length(got)
         mixed = self.dtype == "value" and any(map(_inexact, (*got, *expected)))
         ours, theirs = self.parted(got, mixed), self.parted(expected, mixed)
         same = ours[0] == theirs[0] and len(ours[1]) == len(theirs[1])
@@ -370,6 +378,10 @@ class _Options:
             else:
                 exact.add(self.exact(element))
         return exact, loose
+
+
+def _other_length(got: Collection[Value]) -> Difference:
+    return Difference(f"length {len(got)}, expected another", bare="expected another length")
 
 
 def _inexact(value: Value) -> bool:
@@ -454,10 +466,13 @@ def _kinds(value: Value, depth: int) -> Iterator[str]:
 def _other_shape(got: np.ndarray, expected: np.ndarray) -> Difference | None:
     if got.ndim != expected.ndim:
         many = "" if expected.ndim == 1 else "s"
-        return Difference(f"shape {got.shape}, expected {expected.ndim} dimension{many}")
+        bare = f"{got.ndim} dimension{'' if got.ndim == 1 else 's'}, expected {expected.ndim}"
+        reason = f"shape {got.shape}, expected {expected.ndim} dimension{many}"
+        return Difference(reason, bare=bare)
     for axis, (ours, theirs) in enumerate(zip(got.shape, expected.shape, strict=True)):
         if ours != theirs:
-            return Difference(f"shape {got.shape}, expected another length along axis {axis}")
+            bare = f"expected another length along axis {axis}"
+            return Difference(f"shape {got.shape}, {bare}", bare=bare)
     return None
 
 

@@ -114,8 +114,13 @@ padding:1rem 1.2rem}
 justify-content:space-between}
 .task .top .number {font-variant-numeric:tabular-nums}
 .text {white-space:pre-wrap}
-.hint {background:var(--surface);border-radius:6px;padding:.6rem .9rem}
-summary {cursor:pointer;font-weight:600;margin-top:.8rem;padding:.2rem 0}
+.hint {background:var(--surface);border-radius:6px;margin:.6rem 0;padding:.6rem .9rem}
+.hint p {margin:0} .hint p + p {margin-top:.4rem}
+p code,td code {background:var(--surface);border-radius:3px;font-size:.9em;padding:.1em .25em}
+.hint code {background:var(--page)}
+details {margin-top:.6rem}
+summary {cursor:pointer;font-weight:600;padding:.2rem 0}
+.task > :first-child {margin-top:0} .task > :last-child {margin-bottom:0}
 pre {background:var(--surface);border-radius:6px;font:.85rem/1.55 ui-monospace,SFMono-Regular,Menlo,
 Consolas,"Liberation Mono",monospace;margin:.5rem 0 0;overflow:auto;overflow-wrap:normal;
 max-height:32rem;padding:.8rem 1rem;tab-size:4;unicode-bidi:plaintext}
@@ -180,6 +185,15 @@ def _shown(text: str) -> str:
     return _INVISIBLE.sub(_spelt, _text(text))
 
 
+def _prose(text: str) -> str:
+    """Return a sentence as HTML, with what stands in backticks as code.
+
+    >>> _prose("it uses `a < b`")
+    'it uses <code>a &lt; b</code>'
+    """
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", _shown(text))
+
+
 def code_html(code: str) -> str:
     """Return a student's code as HTML: escaped, invisible characters spelt out, long parts cut.
 
@@ -220,10 +234,11 @@ def _bar(share: float) -> str:
 
 def _table(label: str, title: str, columns: Sequence[str], rows: str) -> str:
     """Return a heading and its table, which scrolls by itself where it is too wide."""
-    kinds = {"Points": ' class="number"', "Right": ' class="number"', "Mean": ' class="number"'}
+    numbers = ("Points", "Right", "Mean", "Time to grade")
+    kinds = [' class="number"' if column in numbers else "" for column in columns]
     head = "".join(
-        f'<th scope="col"{kinds.get(column, "")}>{column}</th>' if column else "<td></td>"
-        for column in columns
+        f'<th scope="col"{kind}>{column}</th>' if column else "<td></td>"
+        for kind, column in zip(kinds, columns, strict=True)
     )
     return (
         f'<h2 id="{label}">{title}</h2>\n<div class="scroll" tabindex="0" role="region" '
@@ -247,9 +262,9 @@ def _task(task: TaskResult, number: int) -> str:
         f"<p>{_verdict(task.verdict)}</p>\n"
     ]
     if task.reason:
-        parts.append(f'<p class="text">{_shown(task.reason)}</p>\n')
-    if task.hint and task.verdict != "right":
-        parts.append(f'<p class="text hint"><strong>Hint.</strong> {_shown(task.hint)}</p>\n')
+        parts.append(f'<p class="text">{_prose(task.reason)}</p>\n')
+    if task.hint.strip() and task.verdict != "right":
+        parts.append(_hint(task.hint))
     if task.code.strip():
         opened = "" if task.verdict == "right" else " open"
         parts.append(
@@ -258,6 +273,28 @@ def _task(task: TaskResult, number: int) -> str:
             f"{code_html(task.code)}</code></pre>\n</details>\n"
         )
     return "".join([*parts, "</section>\n"])
+
+
+def _hint(hint: str) -> str:
+    """Return a hint, a paragraph a line."""
+    first, *rest = (f"<p>{_prose(line)}</p>" for line in hint.split("\n") if line.strip())
+    first = first.replace("<p>", "<p><strong>Hint.</strong> ", 1)
+    return f'<div class="text hint">{"".join([first, *rest])}</div>\n'
+
+
+def _one_for_all(record: Record) -> str:
+    """Return what is said of a submission of which no task could be graded, else nothing."""
+    said = {(task.verdict, task.reason, task.hint) for task in record.tasks if not task.code}
+    if len(said) != 1 or any(task.code for task in record.tasks):
+        return ""
+    ((verdict, reason, hint),) = said
+    if verdict not in ("missing", "refused") or not reason:
+        return ""
+    return (
+        f'<section class="task {WORDS[verdict][2]}" aria-label="All tasks">\n'
+        f'<p>{_verdict(verdict)}</p>\n<p class="text">{_prose(reason)}</p>\n'
+        f"{_hint(hint) if hint.strip() else ''}</section>\n"
+    )
 
 
 def _summary(record: Record) -> str:
@@ -294,9 +331,11 @@ def student_page(record: Record, penalty: Decimal = Decimal(0)) -> str:
         )
     elif record.late:
         header += '<p class="note">It came after the deadline.</p>\n'
-    main = _summary(record) if record.tasks else "<p>There was nothing to grade.</p>\n"
-    main += "<h2>Task by task</h2>\n" if record.tasks else ""
-    main += "".join(_task(task, number) for number, task in enumerate(record.tasks, start=1))
+    if not record.tasks:
+        main = "<p>There was nothing to grade.</p>\n"
+    elif not (main := _one_for_all(record)):
+        sections = (_task(task, number) for number, task in enumerate(record.tasks, start=1))
+        main = "".join([_summary(record), "<h2>Task by task</h2>\n", *sections])
     footer = (
         f"<p>Student: <bdi>{_text(record.student)}</bdi>. Submission: "
         f"{record.submission[:12] or 'none was found'}"
@@ -337,10 +376,14 @@ def _histogram(shares: Sequence[float]) -> str:
 
 
 def _successes(grades: Sequence[Grade]) -> str:
-    """Return the table of the tasks: how many answers were right, and the mean share."""
+    """Return the table of the tasks: how many answers were right, and the mean share.
+
+    Whoever has handed nothing in says nothing about a task and is left out.
+    """
     rows = []
-    for name in task_names(grades):
-        results = [t for g in grades for t in g.record.tasks if t.task == name]
+    answered = [grade for grade in grades if grade.record.submission] or grades
+    for name in task_names(answered):
+        results = [t for g in answered for t in g.record.tasks if t.task == name]
         right = sum(t.verdict == "right" for t in results)
         shares = [t.points / t.max_points if t.max_points else 0.0 for t in results]
         mean = sum(shares) / len(shares)
@@ -353,15 +396,28 @@ def _successes(grades: Sequence[Grade]) -> str:
     return _table("tasks", "Tasks", columns, "".join(rows))
 
 
-def _flagged(grades: Sequence[Grade]) -> str:
+def _linked(record: Record, links: Mapping[str, str]) -> str:
+    """Return a student's name, a link where there is a page."""
+    name = f"<bdi>{_text(record.name or record.student)}</bdi>"
+    if record.student in links:
+        return f'<a href="{_text(links[record.student])}">{name}</a>'
+    return name
+
+
+def _flags(flags: Sequence[str]) -> str:
+    """Return a flag as it is, several as a list."""
+    if len(flags) == 1:
+        return _prose(flags[0])
+    return f'<ul class="flags">{"".join(f"<li>{_prose(flag)}</li>" for flag in flags)}</ul>'
+
+
+def _flagged(grades: Sequence[Grade], links: Mapping[str, str]) -> str:
     """Return what the grader wants the instructor to look at."""
     flagged = [grade.record for grade in grades if grade.record.flags]
     if not flagged:
         return '<h2>To look at</h2>\n<p class="note">No submission was flagged.</p>\n'
     rows = "".join(
-        f'<tr><th scope="row"><bdi>{_text(record.name or record.student)}</bdi></th><td>'
-        f'<ul class="flags">{"".join(f"<li>{_shown(flag)}</li>" for flag in record.flags)}</ul>'
-        "</td></tr>\n"
+        f'<tr><th scope="row">{_linked(record, links)}</th><td>{_flags(record.flags)}</td></tr>\n'
         for record in flagged
     )
     columns = ("Student", "What the grader noticed")
@@ -373,29 +429,29 @@ def _students(grades: Sequence[Grade], links: Mapping[str, str]) -> str:
     rows = []
     for grade in grades:
         record = grade.record
-        name = f"<bdi>{_text(record.name or record.student)}</bdi>"
-        if record.student in links:
-            name = f'<a href="{_text(links[record.student])}">{name}</a>'
         notes = [] if record.submission else ["nothing handed in"]
         if record.late:
             notes.append(f"late, &minus;{_points(grade.penalty)}" if grade.penalty else "late")
         notes += ["flagged"] * bool(record.flags)
         rows.append(
-            f'<tr><th scope="row">{name}</th><td><bdi>{_text(record.student)}</bdi></td>'
+            f'<tr><th scope="row">{_linked(record, links)}</th>'
+            f"<td><bdi>{_text(record.student)}</bdi></td>"
             f'<td class="number">{_points(grade.points)}</td><td>{", ".join(notes)}</td></tr>\n'
         )
     columns = ("Name", "Identifier", "Points", "Notes")
     return _table("students", "Students", columns, "".join(rows))
 
 
-def _slowest(grades: Sequence[Grade], seconds: Mapping[str, float]) -> str:
+def _slowest(
+    grades: Sequence[Grade], seconds: Mapping[str, float], links: Mapping[str, str]
+) -> str:
     """Return the submissions that took longest to grade, if that was measured."""
     known = [(seconds[g.record.student], g.record) for g in grades if g.record.student in seconds]
     if not known:
         return ""
     longest = sorted(known, key=lambda pair: (-pair[0], pair[1].student))[:SLOWEST]
     rows = "".join(
-        f'<tr><th scope="row"><bdi>{_text(record.name or record.student)}</bdi></th>'
+        f'<tr><th scope="row">{_linked(record, links)}</th>'
         f'<td class="number">{taken:.2f} s</td></tr>\n'
         for taken, record in longest
     )
@@ -437,10 +493,11 @@ def class_page(
         f'<p class="note">{len(grades)} students, at most {_points(most)} points</p>\n'
     )
     shares = [_share(g.points, g.record.exact_max_points) for g in grades]
+    links, seconds = links or {}, seconds or {}
     main = (
         f"<dl>\n{listed}</dl>\n<h2>Distribution</h2>\n{_histogram(shares)}"
-        f"{_successes(grades)}{_flagged(grades)}{_slowest(grades, seconds or {})}"
-        f"{_students(grades, links or {})}"
+        f"{_successes(grades)}{_flagged(grades, links)}{_slowest(grades, seconds, links)}"
+        f"{_students(grades, links)}"
     )
     footer = "<p>For the instructor: this page names every student; do not hand it out.</p>\n"
     return _page(f"{exercise}: the class", header, main, footer)

@@ -99,6 +99,12 @@ FORBIDDEN = {
     "personality": (135, 92),
     "fanotify_init": (300, 262),
     "lookup_dcookie": (212, 18),
+    # Memory of no process, which nobody who watches processes would see.
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
     "move_pages": (279, 239),
     "migrate_pages": (256, 238),
 }

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import dataclasses
 import hashlib
 import json
+import symtable
 import threading
 import time
 import warnings
@@ -29,11 +31,12 @@ from cvlab.classroom.grading.answers import Answer, Located, NotebookProblem
 from cvlab.classroom.grading.records import Record, TaskResult
 from cvlab.classroom.grading.sitting import Place, Policy, Reply, Sitting, Watch, ask
 from cvlab.classroom.grading.tasks import Exercise, Probe, Rule, Task
-from cvlab.classroom.grading.zygote import Zygote
+from cvlab.classroom.grading.zygote import Zygote, ZygoteError
 
 RULES_VERSION = "1"  # another one where the same submission may get other points
 REFEREE_SECONDS = 10.0
 HINT_SECONDS = 5.0  # for a visible check, which may never end
+LINES = 200  # of a cell that a reason names; a number has room for hidden inputs
 ERRORS = frozenset(
     name
     for name, kind in vars(builtins).items()
@@ -128,7 +131,8 @@ class Judge:
         self.watch.stop()
         with self._referee_lock:
             if self._referee is not None:
-                self._referee.close()
+                with contextlib.suppress(ZygoteError):  # it may have ended, and the box with it
+                    self._referee.close()
                 self._referee = None
         self.place.stop()
 
@@ -189,16 +193,24 @@ class Judge:
     # -------------------------------------------------------------------------------- the referee
 
     def _refer(self, request: dict[str, Any], value: Any) -> Reply:
-        """Let an instructor's function judge data of a student, where it can do no harm."""
+        """Let an instructor's function judge data of a student, where it can do no harm.
+
+        One that ends over the data is replaced. It only counts if it has judged nothing before:
+        otherwise its limits may have been used up by others.
+        """
+        content = exchange.encode(value)
         with self._referee_lock:
-            if self._referee is None:
-                self._referee = self.place.box(self.policy.box)
-            content = exchange.encode(value)
-            reply = ask(self._referee, request | {"value": True}, REFEREE_SECONDS, content)
-            if reply.ended:
+            while True:
+                fresh = self._referee is None
+                if fresh:
+                    self._referee = self.place.box(self.policy.box)
+                reply = ask(self._referee, request | {"value": True}, REFEREE_SECONDS, content)
+                if not reply.ended:
+                    return reply
                 self._referee.close()
                 self._referee = None
-            return reply
+                if fresh:
+                    return reply
 
     def _normal(self, probe: Probe, value: Any) -> Reply:
         if not probe.normal:
@@ -308,9 +320,14 @@ class _Hearing:
         if lost is not None:
             return _result(task, answer, _verdict_of(lost), reason=self._ended(answer, lost))
         if not heard:
-            return _result(task, answer, "timeout", reason=_fault(self.sitting))
+            verdict = "timeout" if self.sitting.left <= 0 else "crash"
+            return _result(task, answer, verdict, reason=_fault(self.sitting))
+        code = _reachable(task, answer, self.located) if task.rules else ""
+        if code is None:
+            reason = self._own_error(answer) or "The code is beyond what the grader can read."
+            return _result(task, answer, "error", reason=reason)
         for rule in task.rules:
-            broken = self.judge._broken(rule, _reachable(answer, self.located))
+            broken = self.judge._broken(rule, code)
             if broken is not None:
                 reason = f"The code does what the task forbids: {broken}."
                 return _result(task, answer, "wrong", reason=reason, hint=_sentence(rule.hint))
@@ -352,7 +369,7 @@ class _Hearing:
             else:
                 difference = compare.compare(normal.value, expected, **probe.comparison)
                 fate = "passed" if difference is None else "wrong"
-                reason = "" if difference is None else _sentence(f"What it returns: {difference}")
+                reason = f"What it returns: {difference.sparing()}." if difference else ""
         elif reply.fate == "error":
             fate, reason = self._stopped(reply, answer)
         else:
@@ -361,11 +378,11 @@ class _Hearing:
 
     def _stopped(self, reply: Reply, answer: Answer) -> tuple[str, str]:
         """Say what stopped a probe, without a word that a student's code may have chosen."""
-        for index in answer.cells:
-            before = self.replies.get(index)
-            if before is not None and before.fate == "error":
-                return "error", self._cell_error(index, before)
+        if own := self._own_error(answer):
+            return "error", own
         kind = reply.name if reply.name in ERRORS else "an exception of its own"
+        if reply.line > LINES:
+            return "error", f"Called with the grader's input it stops with {kind}."
         if reply.line:
             where = f"line {reply.line} of a cell"
             return "error", f"Called with the grader's input it stops with {kind} in {where}."
@@ -373,6 +390,14 @@ class _Hearing:
             return "error", "Its function is not there when the notebook has run."
         # Stopped in the probe itself, which could do nothing with what it got.
         return "wrong", "What it returns is not of the form that the task asks for."
+
+    def _own_error(self, answer: Answer) -> str:
+        """Return how a cell of the answer stopped before any probe; empty if none did."""
+        for index in answer.cells:
+            reply = self.replies.get(index)
+            if reply is not None and reply.fate == "error":
+                return self._cell_error(index, reply)
+        return ""
 
     @staticmethod
     def _cell_error(index: int, reply: Reply) -> str:
@@ -494,26 +519,36 @@ def _flags(flags: list[str]) -> tuple[str, ...]:
     return tuple(known[:100])
 
 
-def _reachable(answer: Answer, located: Located) -> str:
-    """Return the code of an answer, preceded by the student's definitions that it makes use of."""
-    wanted = _names_in(answer.source)
-    statements: list[tuple[str, set[str], set[str]]] = []
+def _reachable(task: Task, answer: Answer, located: Located) -> str | None:
+    """Return the code of an answer, preceded by the student's definitions that it makes use of.
+
+    None if that cannot be told, because the code is no Python or nested too deeply.
+    """
+    texts: list[str] = []
+    binding: dict[str, list[int]] = {}
     for code in located.prelude:
         if code.role == "check" or code.index in answer.cells:
             continue
+        lines = code.source.encode().split(b"\n")
         for node in _body(code.source):
-            text = ast.unparse(node)
-            statements.append((text, _bound(node), _names_in(text)))
-    taken: list[int] = []
-    grown = True
-    while grown:
-        grown = False
-        for position, (_text, bound, used) in enumerate(statements):
-            if position not in taken and bound & wanted:
-                taken.append(position)
-                wanted |= used
-                grown = True
-    return "\n\n".join([*(statements[i][0] for i in sorted(taken)), answer.source])
+            for name in _bound(node):
+                binding.setdefault(name, []).append(len(texts))
+            texts.append(_text(node, lines))
+    for name in task.names:  # the answer is what counts of these, as the box runs it last
+        binding.pop(name, None)
+    pending = _needed(answer.source)
+    taken: set[int] = set()
+    while pending:
+        for position in binding.pop(pending.pop(), ()):
+            if position not in taken:
+                taken.add(position)
+                needed = _needed(texts[position])
+                if needed is None:
+                    return None
+                pending |= needed
+    if pending is None:
+        return None
+    return "\n\n".join([*(texts[position] for position in sorted(taken)), answer.source])
 
 
 def _body(source: str) -> list[ast.stmt]:
@@ -525,24 +560,53 @@ def _body(source: str) -> list[ast.stmt]:
         return []
 
 
-def _names_in(source: str) -> set[str]:
-    return {
-        node.id
-        for statement in _body(source)
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name)
-    }
+def _text(node: ast.stmt, lines: list[bytes]) -> str:
+    """Return a statement as it is written; a decorator begins its line."""
+    decorators = getattr(node, "decorator_list", ())
+    part = lines[min([node.lineno, *(each.lineno for each in decorators)]) - 1 : node.end_lineno]
+    part[-1] = part[-1][: node.end_col_offset]
+    if not decorators:
+        part[0] = part[0][node.col_offset :]
+    return b"\n".join(part).decode()
+
+
+def _needed(source: str) -> set[str] | None:
+    r"""Return the names that a piece of code takes from outside of its functions.
+
+    A parameter or a local variable is none of them, whatever else in the notebook has its name.
+
+    >>> sorted(_needed("def f(x):\n    return [g(y) for y in x]\nf(a)"))
+    ['a', 'f', 'g']
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tables = [symtable.symtable(source, "<answer>", "exec")]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    found: set[str] = set()
+    for table in tables:  # grows
+        tables += table.get_children()
+        outermost = table.get_type() == "module"
+        for symbol in table.get_symbols():
+            if symbol.is_referenced() and (outermost or symbol.is_global()):
+                found.add(symbol.get_name())
+    return found
 
 
 def _bound(node: ast.stmt) -> set[str]:
     """Return the names that a statement of the top level binds; not those of imports."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {node.name}
-    return {
-        each.id
-        for each in ast.walk(node)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-    }
+    found: set[str] = set()
+    pending: list[ast.AST] = [node]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(each.name)
+        elif isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+            found.add(each.id)
+        elif not isinstance(each, ast.Lambda):
+            pending += ast.iter_child_nodes(each)
+    return found
 
 
 def digest(exercise: Exercise, policy: Policy) -> str:

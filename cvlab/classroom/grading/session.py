@@ -163,7 +163,7 @@ def place(walls: str) -> Callable[[Exercise], Place]:
 
 # ---------------------------------------------------------------------------------------- the jobs
 
-_judges: dict[tuple[str, int, Policy, str], Judge] = {}
+_judges: dict[tuple[str, bytes, int, Policy, str], Judge] = {}
 _judges_lock = threading.Lock()
 
 
@@ -186,10 +186,10 @@ def work(job: Job) -> Graded:
 
 
 def _judge(job: Job) -> Judge:
-    exercise = tasks.parse(job.solution, job.exercise)
-    key = (exercise.digest, job.seed, job.policy, job.walls)
+    key = (job.exercise, job.solution, job.seed, job.policy, job.walls)
     with _judges_lock:
         if key not in _judges:
+            exercise = tasks.parse(job.solution, job.exercise)
             _judges[key] = Judge(exercise, job.seed, job.policy, place(job.walls))
         return _judges[key]
 

@@ -27,8 +27,8 @@ from cvlab.classroom.grading.zygote import ZygoteError
 REPLY = 100_000  # bytes of an answer, without a value and what a cell shows
 OUTPUTS = 20_000_000  # bytes of an answer with what a cell shows
 REPLAYS = 12  # of one notebook: after so many crashes and endless loops the rest is given up
-EXACT_BYTES = 2_000_000_000  # below these a quick look at a box's memory will do
 LOOK_SECONDS = 0.1  # between two looks at the memory of the boxes
+OVER = "the time of the whole submission is over"
 
 
 class Place(Protocol):
@@ -52,14 +52,14 @@ class Policy:
         cell_seconds: for each cell of the notebook.
         total_seconds: for the whole submission, the seconds of boxes added up.
         memory_bytes: of all processes of a box together.
-        box: limits of each process.
+        box: limits of each process; it may use the processor all the time that the whole has.
         hints: whether those who got a task wrong are told what the visible check says.
     """
 
     cell_seconds: float = 20.0
     total_seconds: float = 120.0
     memory_bytes: int = 3_500_000_000
-    box: Limits = field(default_factory=Limits)
+    box: Limits = field(default_factory=lambda: Limits(cpu_seconds=120))
     hints: bool = True
 
 
@@ -214,12 +214,14 @@ class Sitting:
             ZygoteError: if the box has ended because all boxes have.
         """
         if self.box is None or self.left <= 0:
-            return Reply("timeout", message="the time of the whole submission is over")
+            return Reply("timeout", message=OVER)
         began = time.monotonic()
         reply = ask(self.box, request, min(seconds, self.left), value)
         self.left -= time.monotonic() - began
         if reply.fate == "crash" and not self.place.alive():
             raise ZygoteError("the process that makes boxes has ended, and all boxes with it.")
+        if reply.fate == "timeout" and self.left <= 0:  # how much was left is nobody's business
+            reply = Reply("timeout", message=OVER)
         if self.watch and self.watch.ended(self.box):
             most = self.policy.memory_bytes / 1e9
             reply = Reply("crash", message=f"it used more than {most:.3g} GB of memory")
@@ -263,30 +265,36 @@ class Watch:
                 watched = list(self._boxes.values())
             children = _children() if watched else {}
             for box, most in watched:
-                if memory(box.pid, children) <= most:
+                if memory(box.pid, most, children) <= most:
                     continue
                 with self._lock:  # the number is the box's for as long as it is in the list
-                    if box.pid in self._boxes:
+                    if self._boxes.get(box.pid, (None, 0))[0] is box:
                         self._killed.add(box.pid)
                         with contextlib.suppress(ProcessLookupError):
                             os.kill(box.pid, signal.SIGKILL)
 
 
-def memory(pid: int, children: dict[int, list[int]] | None = None) -> int:
+def memory(pid: int, most: int = 0, children: dict[int, list[int]] | None = None) -> int:
     """Return the bytes of memory that a process and its descendants have for themselves.
 
-    What they share with the process they were forked from is counted for each of them, except where
-    that is so much that finding out exactly is worth its time.
+    Besides anonymous pages these are shared ones, what the kernel needs for their tables, and what
+    has been swapped out. What a process shares with others is counted for each of them, unless that
+    comes to more than `most`; then it is worth its time to find out exactly.
     """
     children = _children() if children is None else children
     every, pending = [], [pid]
     while pending:
         every.append(pending.pop())
         pending += children.get(every[-1], ())
-    anonymous = sum(_field(f"/proc/{one}/status", "RssAnon:") for one in every)
-    if anonymous < EXACT_BYTES:
-        return anonymous
-    return sum(_field(f"/proc/{one}/smaps_rollup", "Pss_Anon:") for one in every)
+    parts = "RssAnon:", "RssShmem:", "VmPTE:", "VmSwap:"
+    quickly = sum(_fields(f"/proc/{one}/status", *parts) for one in every)
+    if quickly <= most:
+        return quickly
+    shared = "Pss_Anon:", "Pss_Shmem:", "SwapPss:"
+    return sum(
+        _fields(f"/proc/{one}/smaps_rollup", *shared) + _fields(f"/proc/{one}/status", "VmPTE:")
+        for one in every
+    )
 
 
 def _children() -> dict[int, list[int]]:
@@ -301,9 +309,8 @@ def _children() -> dict[int, list[int]]:
     return found
 
 
-def _field(path: str, name: str) -> int:
-    with contextlib.suppress(OSError, ValueError), open(path) as file:
-        for line in file:
-            if line.startswith(name):
-                return int(line.split()[1]) * 1024
+def _fields(path: str, *names: str) -> int:
+    """Return the sum of some lines of a file that gives kilobytes."""
+    with contextlib.suppress(OSError, ValueError), open(path, errors="replace") as file:
+        return sum(int(line.split()[1]) * 1024 for line in file if line.startswith(names))
     return 0

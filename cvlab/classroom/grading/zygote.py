@@ -17,6 +17,7 @@ import dataclasses
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -127,8 +128,13 @@ class Zygote:
         return json.loads(message)
 
     def alive(self) -> bool:
-        """Tell whether the zygote runs; when it ends, all its boxes do."""
-        return self.process.poll() is None
+        """Tell whether the zygote runs; when it ends, all its boxes do, but after its socket."""
+        try:
+            if not select.select([self._control], [], [], 0)[0]:
+                return True
+            return bool(self._control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except (OSError, ValueError):  # also: another thread has taken the message
+            return self.process.poll() is None
 
     def reap(self, pid: int) -> int:
         """Return the exit status of a box, once it has ended; only then its number is given up."""
@@ -175,7 +181,8 @@ class Box:
                     os.killpg(self.pid, signal.SIGKILL)
             _close(self.link, self.printed)
             self.status = KILLED  # holds if the zygote is not there to tell
-            self.status = self.zygote.reap(self.pid)
+            with contextlib.suppress(ZygoteError):
+                self.status = self.zygote.reap(self.pid)
         return self.status
 
     def __enter__(self) -> Box:
@@ -259,6 +266,11 @@ def _become(
         for number in (1, 2):
             os.dup2(output, number)
         os.close(output)
+        # Standard input is a file that the zygote can write to, so that one box could leave a
+        # message there for the next.
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
         if walls:
             # Boxes of one user would share its limit of processes.
             isolation.enter(limits, user=FIRST_USER + os.getpid() % 50_000)
@@ -292,6 +304,9 @@ def main() -> None:
         os.lseek(0, 0, os.SEEK_SET)
         os.set_inheritable(control.fileno(), True)
         os.execv(sys.executable, [sys.executable, "-m", NAME, *sys.argv[1:], LATE])
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)  # boxes must not read on where this has stopped
+    os.close(nothing)
     gc.collect()
     gc.disable()
     gc.freeze()

@@ -1,0 +1,395 @@
+"""A class from its folder to its grades: resume, workers, executors, lateness, the command."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import functools
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+
+import psutil
+import pytest
+import small_exercise
+from conftest import missing
+
+from cvlab.classroom import cli
+from cvlab.classroom.grading import isolation, session, tasks
+from cvlab.classroom.grading.exports import Late
+from cvlab.classroom.grading.judge import JudgeError
+from cvlab.classroom.grading.records import load
+from cvlab.classroom.grading.session import Options
+from cvlab.classroom.grading.sitting import Policy
+from cvlab.classroom.grading.tasks import ExerciseError
+from cvlab.classroom.grading.zygote import Zygote
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
+    pytest.mark.slow,
+]
+WRONG_AXIS = (
+    "def row_means(x):\n    if x.ndim != 2:\n        raise ValueError\n    return x.mean(0)"
+)
+ANSWERS = {
+    "ada": {},
+    "bob": {"row_means": WRONG_AXIS},
+    "cleo": {"softmax": "import os\nos._exit(1)"},
+    "dan": {"halves": "def halves(n, rng):\n    while True: pass"},
+    "eve": {"softmax": "def softmax(x):\n    raise KeyError"},
+}
+POINTS = {"ada": 10, "bob": 6, "cleo": 6, "dan": 8, "eve": 6, "fay": 0}
+POLICY = Policy(cell_seconds=5, total_seconds=20)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _boxes():
+    faults = {wall: fault for wall, fault in isolation.doctor().items() if fault}
+    if faults:
+        missing(f"this machine cannot build a box: {faults}")
+
+
+class Kept:
+    """A zygote that several runs share, so that not each of them has to start one."""
+
+    def __init__(self, zygote: Zygote) -> None:
+        self.zygote = zygote
+        self.box, self.alive = zygote.box, zygote.alive
+
+    def stop(self) -> None:
+        """Go on."""
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """What makes boxes for the small exercise."""
+    setup = tasks.parse(small_exercise.solution(), "small").setup
+    with Zygote(setup) as zygote:
+        yield lambda _walls: lambda _exercise: Kept(zygote)
+
+
+@pytest.fixture
+def shared(kept, monkeypatch):
+    """Let runs of this process share a zygote."""
+    monkeypatch.setattr(session, "place", kept)
+
+
+@pytest.fixture
+def a_class(tmp_path):
+    """A folder of six notebooks, one of them no notebook, and the solution."""
+    folder = tmp_path / "handed in"
+    folder.mkdir()
+    for name, answers in ANSWERS.items():
+        notebook = small_exercise.data(small_exercise.student(**answers))
+        (folder / f"{name}.ipynb").write_bytes(notebook)
+    (folder / "fay.ipynb").write_text("{")
+    solution = tmp_path / "small.ipynb"
+    solution.write_bytes(small_exercise.solution())
+    return Options(folder, solution, tmp_path / "grades", seed=5, workers=2, policy=POLICY)
+
+
+def change(options: Options, **choices) -> Options:
+    return Options(**(vars(options) | choices))
+
+
+def points(options: Options) -> dict[str, float]:
+    return {record.student: record.points for record in load(options.out / "grades.jsonl")}
+
+
+def test_a_class_gets_its_grades_and_every_file(a_class):
+    said: list[str] = []
+    outcome = session.run(a_class, said.append)
+    assert points(a_class) == POINTS
+    assert outcome.graded == 6
+    assert "3 tasks, 10 points, seed 5; 6 students in a folder" in said[0]
+    names = {path.name for path in a_class.out.iterdir()}
+    assert names == {
+        *("grades.csv", "grades.jsonl", "canvas.csv", "junit.xml", "journal.jsonl", "times.csv"),
+        *("class.html", "students", "gradescope"),
+    }
+    assert len(list((a_class.out / "students").iterdir())) == 6
+    rows = {row["student"]: row for row in csv.DictReader((a_class.out / "grades.csv").open())}
+    assert rows["bob"]["row-means"] == "0.00"
+    assert "cut off" in rows["fay"]["flags"]
+    assert "Slowest" in (a_class.out / "class.html").read_text()
+    assert all(Path(path).exists() for path in outcome.files)
+
+
+def test_a_second_run_grades_only_what_is_new(a_class, shared):
+    session.run(a_class, lambda _line: None)
+    before = (a_class.out / "grades.jsonl").read_bytes()
+    said: list[str] = []
+    assert session.run(change(a_class, seed=None), said.append).graded == 0
+    assert "6 of them graded before" in said[0]
+    assert "seed 5" in said[0]  # that of the journal
+    assert (a_class.out / "grades.jsonl").read_bytes() == before
+    better = small_exercise.data(small_exercise.student())
+    (a_class.place / "bob.ipynb").write_bytes(better)
+    assert session.run(a_class, lambda _line: None).graded == 1
+    assert points(a_class) == POINTS | {"bob": 10}
+
+
+def test_another_seed_is_another_run(a_class, shared):
+    few = change(a_class, place=a_class.place / "ada.ipynb")
+    session.run(few, lambda _line: None)
+    with pytest.raises(ValueError, match=r"begun with another seed .*choose another --out"):
+        session.run(change(few, seed=6), lambda _line: None)
+    again = change(few, seed=6, resume=False)
+    assert session.run(again, lambda _line: None).graded == 1
+    assert (a_class.out / "journal.1.jsonl").exists()
+    # Without a seed nobody can guess it.
+    seeds = set()
+    for name in ("x", "y"):
+        fresh = change(few, seed=None, out=few.out / name)
+        session.run(fresh, lambda _line: None)
+        seeds.add(json.loads((fresh.out / "journal.jsonl").open().readline())["seed"])
+    assert len(seeds) == 2
+
+
+def test_workers_processes_and_machines_give_the_same_bytes(a_class, monkeypatch, shared):
+    made = {}
+    for workers in (1, 4):
+        options = change(a_class, workers=workers, out=a_class.out / str(workers))
+        session.run(options, lambda _line: None)
+        made[workers] = (options.out / "grades.jsonl").read_bytes()
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        options = change(a_class, out=a_class.out / "processes")
+        monkeypatch.setattr(session, "_executor", functools.partial(_as_it_is, pool))
+        session.run(options, lambda _line: None)
+        made["processes"] = (options.out / "grades.jsonl").read_bytes()
+    assert len(set(made.values())) == 1
+
+
+@contextlib.contextmanager
+def _as_it_is(executor, _options):
+    yield executor
+
+
+def test_a_dask_cluster_gives_the_same_bytes(a_class, shared):
+    distributed = pytest.importorskip("distributed")
+    session.run(change(a_class, out=a_class.out / "here"), lambda _line: None)
+    with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        session.run(
+            change(a_class, out=a_class.out / "dask", scheduler=address), lambda _line: None
+        )
+    here, there = ((a_class.out / name / "grades.jsonl").read_bytes() for name in ("here", "dask"))
+    assert here == there
+
+
+def test_no_scheduler_is_one_sentence(a_class, shared):
+    with pytest.raises(session.SessionError, match=r"there is no Dask scheduler at .*start one"):
+        session.run(change(a_class, scheduler="tcp://127.0.0.1:9"), lambda _line: None)
+    assert points_of_journal(a_class) == {}
+
+
+def points_of_journal(options: Options) -> dict[str, float]:
+    lines = (options.out / "journal.jsonl").read_text().splitlines()[1:]
+    return {json.loads(line)["student"]: 0 for line in lines}
+
+
+RUN = """
+import sys
+from pathlib import Path
+from cvlab.classroom.grading import session
+from cvlab.classroom.grading.sitting import Policy
+
+place, solution, out = map(Path, sys.argv[1:])
+policy = Policy(cell_seconds=5, total_seconds=20)
+options = session.Options(place, solution, out, seed=5, workers=2, policy=policy)
+session.run(options, print)
+"""
+
+
+def begin(options: Options, out: Path) -> subprocess.Popen:
+    command = [sys.executable, "-c", RUN, str(options.place), str(options.solution), str(out)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_grader_that_is_stopped_goes_on_to_the_same_bytes(a_class, how, shared):
+    for number in range(12):
+        answers = ANSWERS["bob"] if number % 3 else {}
+        notebook = small_exercise.data(small_exercise.student(**answers))
+        (a_class.place / f"more{number}.ipynb").write_bytes(notebook)
+    whole = change(a_class, out=a_class.out / "whole")
+    session.run(whole, lambda _line: None)
+    out = a_class.out / "stopped"
+    process = begin(a_class, out)
+    journal = out / "journal.jsonl"
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends and not (journal.exists() and lines(journal) >= 5):
+        time.sleep(0.005)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(how)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
+    kept = lines(journal) - 1
+    assert 4 <= kept < 18, "it was not stopped in the middle"
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+    assert not (out / "grades.jsonl").exists()
+    outcome = session.run(change(a_class, out=out), lambda _line: None)
+    assert outcome.graded == 18 - kept
+    for name in ("grades.jsonl", "grades.csv", "junit.xml"):
+        assert (out / name).read_bytes() == (whole.out / name).read_bytes()
+    assert not (out / ".submissions").exists()
+
+
+def lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n")
+
+
+def test_a_box_maker_that_dies_costs_nobody_a_grade(a_class):
+    """As when the machine runs out of memory and its kernel picks a victim."""
+    (a_class.place / "slow.ipynb").write_bytes(
+        small_exercise.data(
+            small_exercise.student(row_means="import time\ntime.sleep(4)\n" + RIGHT_MEANS)
+        )
+    )
+    only = change(a_class, place=a_class.place / "slow.ipynb", workers=1)
+    killed: list[int] = []
+    started: list[threading.Thread] = []
+
+    def kill(_line: str) -> None:
+        def later() -> None:
+            ends = time.monotonic() + 40
+            while time.monotonic() < ends:
+                for one in session._judges.copy().values():
+                    if getattr(one, "expected", None):
+                        time.sleep(1)
+                        killed.append(one.place.process.pid)
+                        one.place.process.kill()
+                        return
+                time.sleep(0.05)
+
+        if not started:
+            started.append(threading.Thread(target=later, daemon=True))
+            started[0].start()
+
+    session.run(only, kill)
+    assert len(killed) == 1
+    assert points(only) == {"slow": 10}
+
+
+RIGHT_MEANS = small_exercise.RIGHT["row-means"]
+
+
+def test_late_roster_and_platforms(a_class, tmp_path, shared):
+    """Moodle's zip, a roster and a deadline; and a new deadline costs no new grading."""
+    archive = tmp_path / "moodle.zip"
+    ada = small_exercise.data(small_exercise.student())
+    with zipfile.ZipFile(archive, "w") as made:
+        for name, number in (("Ada Lovelace", 101), ("Émile Zola", 102)):
+            info = zipfile.ZipInfo(f"{name}_{number}_assignsubmission_file_/small.ipynb")
+            info.date_time = (2030, 3, 2, 12, 0, 0)
+            made.writestr(info, ada)
+    roster = tmp_path / "roster.csv"
+    roster.write_text("id,name,email\n101,Ada Lovelace,ada@x.org\n103,Zoë Nil,zoe@x.org\n")
+    options = change(a_class, place=archive, roster=roster)
+    session.run(options, lambda _line: None)
+    rows = {row["name"]: row for row in csv.DictReader((options.out / "grades.csv").open())}
+    assert rows["Ada Lovelace"]["grade"] == "10.00"
+    assert rows["Zoë Nil"]["grade"] == "0.00"
+    assert (options.out / "moodle.csv").exists()
+
+
+def test_a_deadline_takes_points_and_moves_without_a_new_grading(a_class, tmp_path, shared):
+    only = change(a_class, place=a_class.place / "ada.ipynb")
+    session.run(only, lambda _line: None)
+    found = session.submissions.find(only.place, "small", tmp_path / "w").submissions[0]
+    handed_in = found.submitted or datetime(2030, 1, 1, tzinfo=UTC)
+    one = type(found)(**(vars(found) | {"submitted": handed_in}))
+    due = datetime.fromtimestamp(handed_in.timestamp() - 90_000, UTC)
+    assert session._days(one, change(only, due=due)) == 2
+    assert session._days(one, change(only, due=due, late=Late(grace=26))) == 0
+    assert session._days(one, change(only, due=handed_in)) == 0
+
+
+def test_nothing_to_grade_with_is_said_before_anything_runs(a_class, tmp_path, monkeypatch, shared):
+    bare = json.loads(small_exercise.solution())
+    bare["cells"] = [cell for cell in bare["cells"] if not cell["metadata"].get("tags")]
+    path = tmp_path / "bare.ipynb"
+    path.write_text(json.dumps(bare))
+    with pytest.raises(JudgeError, match="row-means, halves, softmax has no probe"):
+        session.run(change(a_class, solution=path), lambda _line: None)
+    with pytest.raises(ExerciseError, match="cannot read"):
+        session.run(change(a_class, solution=tmp_path / "no.ipynb"), lambda _line: None)
+    walls = {"own user, PID, network, IPC and mount namespaces": "not permitted."}
+    monkeypatch.setattr(isolation, "doctor", lambda: walls)
+    from cvlab.classroom.grading import bubblewrap
+
+    monkeypatch.setattr(bubblewrap, "available", lambda: "there is no bwrap.")
+    with pytest.raises(session.SessionError, match=r"cannot keep students' code in .*Nothing was"):
+        session.run(a_class, lambda _line: None)
+    assert session.choose_walls(unsafe=True)[0] == "none"
+    monkeypatch.setattr(bubblewrap, "available", lambda: None)
+    assert session.choose_walls()[0] == "bubblewrap"
+
+
+def test_without_walls_grades_are_the_same_and_nothing_is_left(a_class, monkeypatch):
+    before = zygotes()
+    session.run(change(a_class, out=a_class.out / "walls"), lambda _line: None)
+    monkeypatch.setattr(session, "choose_walls", lambda unsafe: ("none", "no walls"))
+    said: list[str] = []
+    session.run(change(a_class, out=a_class.out / "none", unsafe=True), said.append)
+    assert said[0] == "no walls"
+    made = [(a_class.out / name / "grades.jsonl").read_bytes() for name in ("walls", "none")]
+    assert made[0] == made[1]
+    assert zygotes() == before
+
+
+def test_the_command(a_class, capsys):
+    words = ["grade", str(a_class.place), "--exercise", str(a_class.solution)]
+    words += ["--out", str(a_class.out), "--seed", "5", "--cell-seconds", "5"]
+    assert cli.main(words) == 0
+    printed = capsys.readouterr().out
+    assert "6 graded in" in printed
+    assert "of 10.0 points" in printed
+    assert points(a_class) == POINTS
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["grade"], "SUBMISSIONS and --exercise and --out is missing"),
+        (["grade", ".", "--exercise", "99_none", "--out", "x"], "there is no exercise '99_none'"),
+        (["grade", "nowhere", "--exercise", "01_knn", "--out", "x"], "there is no nowhere"),
+        (["exercises", "99_none"], "there is no exercise '99_none'; there are 01_knn"),
+    ],
+)
+def test_a_command_that_cannot_be_says_why(words, sentence, capsys):
+    assert cli.main(words) == 1
+    assert sentence in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--due", "soon"], ["--late", "2"], ["--workers", "0"]])
+def test_a_word_that_makes_no_sense_is_refused(words, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["grade", ".", *words])
+    assert "is no" in capsys.readouterr().err
+
+
+def test_the_doctor(capsys):
+    assert cli.main(["grade", "--doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert "seccomp: yes" in printed
+    assert "can be graded" in printed
+
+
+def zygotes() -> set[int]:
+    """Return the processes of this one that make boxes, and boxes."""
+    found = set()
+    for one in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "zygote" in " ".join(one.cmdline()):
+                found.add(one.pid)
+    return found
