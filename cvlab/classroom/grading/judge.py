@@ -595,13 +595,15 @@ def _needed(source: str) -> set[str] | None:
 
 
 def _bound(node: ast.stmt) -> set[str]:
-    """Return the names that a statement of the top level binds; not those of imports."""
+    """Return the names that a statement of the top level binds."""
     found: set[str] = set()
     pending: list[ast.AST] = [node]
     while pending:
         each = pending.pop()
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(each.name)
+        elif isinstance(each, ast.Import | ast.ImportFrom):
+            found |= {(alias.asname or alias.name).split(".")[0] for alias in each.names}
         elif isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
             found.add(each.id)
         elif not isinstance(each, ast.Lambda):
