@@ -252,16 +252,6 @@ case(
     fates={"before-0": "timeout"},
 )
 case(
-    "more seconds than all cells may take together",
-    notebook(*["import time\ntime.sleep(1.2)"] * 11),
-    row_means=TIMEOUT,
-    halves=TIMEOUT,
-    softmax=TIMEOUT,
-    fates={f"before-{n}": "passed" for n in range(9)}
-    | {f"before-{n}": "timeout or not run" for n in (9, 10)}
-    | dict.fromkeys(("row-means", "halves", "softmax"), "not run"),
-)
-case(
     "sys.exit after the answer",
     notebook(row_means=f"{MEANS}\nimport sys\nsys.exit(0)"),
     fates={"row-means": "error"},
@@ -415,7 +405,7 @@ case(
                 time.sleep(99)
         """
     ),
-    fates={"before-0": "error"},
+    fates={"before-0": "error or timeout"},
 )
 case(
     "flood of processes that make more",
@@ -804,12 +794,15 @@ case(
     "a bomb for the instructor's normal form",
     notebook(
         PATCH,
-        halves=f"""
-{HALVES.replace("    return", "    patch(lambda request: (None, bomb))" + chr(10) + "    return")}
-""",
+        row_means="""
+        def row_means(x):
+            globals()["patch"](lambda request: (None, bomb) if "partitions" in str(request) else 0)
+            if x.ndim != 2:
+                raise ValueError
+            return x.mean(axis=1)
+        """,
     ),
     halves=("partial", 1.0),
-    softmax=WRONG,
 )
 case(
     "frames of the probe read and changed",

@@ -201,7 +201,8 @@ def write(folder: Path) -> None:
             _put(folder / "notebooks" / name.replace(EXERCISE, f"{student.login}_{EXERCISE}"), data)
             part = f"{student.name}_{participant(student)}_assignsubmission_file_"
             moodle[f"{part}/{name}"] = data
-            short = re.sub(r"\W", "", student.name.lower())
+            *first, last = student.name.lower().split()
+            short = re.sub(r"\W", "", "".join([last, *first]))
             late = "_LATE" if student.late > 0 else ""
             canvas[f"{short}{late}_{user(student)}_{5 * user(student)}_{name}"] = data
     _zip(folder / "moodle.zip", moodle)

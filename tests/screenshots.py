@@ -43,7 +43,7 @@ class Picture:
 PICTURES = (
     Picture("grading_class", "class.html", 1200, until="div[aria-labelledby=flagged]"),
     Picture("grading_student", "students/jniguez-*.html", 1200, until=".task >> nth=2"),
-    Picture("grading_phone", "students/lwisniak-*.html", 390, until=".task >> nth=1"),
+    Picture("grading_phone", "students/elavi-*.html", 390, until=".task >> nth=0"),
 )
 
 

@@ -15,6 +15,7 @@ own cells are those that cvlab runs: not the visible checks, of which the probes
 
 Targets: 0.10 s beyond its own cells for a NumPy notebook, 0.15 s for one with torch; two workers
 1.8 times one; a crash at most 0.5 s; under 250 MB in the judge for 1,000 submissions (``--many``).
+``--corpus`` adds what a dozen honest and hostile notebooks earn from each grader.
 """
 
 import argparse
@@ -31,6 +32,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import grade_forms as forms
 from grade_forms import NAME, Work
@@ -67,13 +69,30 @@ peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) 
 marks.write_text(json.dumps([start, peak]))
 sys.exit(status)
 """
+#: Honest and hostile notebooks of `tests/hostile_corpus.py` that harm their own process only.
+PORTABLE = (
+    "right",
+    "wrong",
+    "partial",
+    "syntax error",
+    "an experiment that fails, in the task's cell",
+    "sys.exit after the answer",
+    "os._exit in a cell",
+    "NumPy patched so that all is close",
+    "NumPy's functions gone, right answers",
+    "builtins patched, right answers",
+    "objects that are equal to everything",
+    "right at the first call only",
+)
+SECONDS = 180  # for a peer and one of them
 OTTER = """
 import sys
 from pathlib import Path
 import otter.api
 for path in sorted(Path(sys.argv[2]).glob("*.ipynb")):
     result = otter.api.grade_submission(str(path), sys.argv[1], quiet=True)
-    assert result.total == result.possible, (path, result.total)
+    print(path.stem, result.total, result.possible)
+    assert "--any" in sys.argv or result.total == result.possible, path
 """
 
 
@@ -86,11 +105,20 @@ class Batch:
     peak: int = 0
 
 
-def call(command: list[str | Path], folder: Path, environment: dict[str, str]) -> str:
-    """Run a command; return what it printed, or stop with what it complained of."""
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+def call(
+    command: list[str | Path], folder: Path, environment: dict[str, str], *, may_fail: bool = False
+) -> str:
+    """Run a command; return what it printed, or stop with what it complained of.
+
+    One that may fail, or never end, because of a notebook gives what it printed in any case.
+    """
+    known = {"cwd": folder, "env": environment, "capture_output": True, "text": True}
+    try:
+        done = subprocess.run(command, **known, timeout=SECONDS if may_fail else None, check=False)
+    except subprocess.TimeoutExpired:
+        return ""
+    if may_fail:
+        return done.stdout
     if done.returncode:
         raise SystemExit(
             f"{' '.join(map(str, command[:3]))}: {(done.stdout + done.stderr)[-3000:]}"
@@ -227,7 +255,7 @@ class Peers:
         one = self.seconds(peer, work, values, 1, at / "one")
         every = self.seconds(peer, work, values, count, at / "all")
         each = (every - one) / (count - 1)
-        return Batch(one - each, each)
+        return Batch(max(0.0, one - each), each)
 
     def _nbval(
         self, work: Work, values: list[object], count: int, at: Path
@@ -248,12 +276,8 @@ class Peers:
         (at / "nbgrader_config.py").write_text(
             "c = get_config()\nc.CourseDirectory.course_id = 'c'"
         )
-        source = at / "source" / NAME / f"{NAME}.ipynb"
-        source.parent.mkdir(parents=True)
-        source.write_text(json.dumps(forms.nbgrader_source(work, values)), encoding="utf-8")
         program = self.programs / "nbgrader"
-        call([program, "generate_assignment", NAME], at, self.environment)
-        released = json.loads((at / "release" / NAME / f"{NAME}.ipynb").read_text())
+        released = self._released(forms.nbgrader_source(work, values), at)
         for number in range(count):
             submission = at / "submitted" / f"student{number}" / NAME / f"{NAME}.ipynb"
             submission.parent.mkdir(parents=True)
@@ -270,12 +294,82 @@ class Peers:
     def _otter(
         self, work: Work, values: list[object], count: int, at: Path
     ) -> tuple[list[str | Path], Callable[[], None]]:
+        stub, tests = self._assigned(work, values, at)
+        place = write_class(at / "class", count, lambda n: forms.answered(stub, work, n))
+        return [self.programs / "python", "-c", OTTER, tests, place], lambda: None
+
+    def _released(self, source: dict[str, object], at: Path) -> dict[str, object]:
+        """Make nbgrader's course; return the notebook that its students get."""
+        config = "c = get_config()\nc.CourseDirectory.course_id = 'course'\n"
+        (at / "nbgrader_config.py").write_text(config)
+        path = at / "source" / NAME / f"{NAME}.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(source), encoding="utf-8")
+        program = self.programs / "nbgrader"
+        call([program, "generate_assignment", NAME], at, self.environment)
+        return json.loads((at / "release" / NAME / f"{NAME}.ipynb").read_text())
+
+    def _assigned(
+        self, work: Work, values: list[object], at: Path
+    ) -> tuple[dict[str, object], Path]:
+        """Let otter make the notebook that students get, and the zip of the tests."""
         (at / f"{NAME}.ipynb").write_text(json.dumps(forms.otter_source(work, values)))
         call([self.programs / "otter", "assign", f"{NAME}.ipynb", "dist"], at, self.environment)
         stub = json.loads((at / "dist" / "student" / f"{NAME}.ipynb").read_text())
-        place = write_class(at / "class", count, lambda n: forms.answered(stub, work, n))
         (tests,) = (at / "dist" / "autograder").glob("*.zip")
-        return [self.programs / "python", "-c", OTTER, tests, place], lambda: None
+        return stub, tests
+
+    def points(
+        self, peer: str, work: Work, values: list[object], student: dict[str, object], at: Path
+    ) -> float:
+        """Return the points that one of them gives to a notebook, 0 if it gives none."""
+        at.mkdir(parents=True)
+        return getattr(self, f"_points_{peer.split('-')[0]}")(work, values, student, at)
+
+    def _points_nbval(
+        self, work: Work, values: list[object], student: dict[str, object], at: Path
+    ) -> float:
+        stub = exercises.derive(forms.cvlab_solution(work))
+        made = forms.nbval_restored(forms.transplanted(stub, work, student), work, values)
+        (at / f"{NAME}.ipynb").write_text(json.dumps(made))
+        options = ["--nbval-lax", "-p", "no:cacheprovider", f"--rootdir={at}", "--junitxml=found"]
+        call([self.programs / "pytest", *options, at], at, self.environment, may_fail=True)
+        if not (at / "found").exists():
+            return 0.0
+        cases = ElementTree.parse(at / "found").iter("testcase")
+        passed = {case.get("name") for case in cases if len(case) == 0}
+        code = [cell["id"] for cell in made["cells"] if cell["cell_type"] == "code"]
+        return float(
+            sum(
+                points
+                for task in work.tasks
+                for number, points in enumerate(task.points)
+                if f"Cell {code.index(f'{task.name}-test-{number}')}" in passed
+            )
+        )
+
+    def _points_nbgrader(
+        self, work: Work, values: list[object], student: dict[str, object], at: Path
+    ) -> float:
+        released = self._released(forms.nbgrader_source(work, values, partial=True), at)
+        submission = at / "submitted" / "student" / NAME / f"{NAME}.ipynb"
+        submission.parent.mkdir(parents=True)
+        submission.write_text(json.dumps(forms.transplanted(released, work, student)))
+        program = self.programs / "nbgrader"
+        call([program, "autograde", NAME], at, self.environment, may_fail=True)
+        call([program, "export"], at, self.environment)
+        with (at / "grades.csv").open(newline="") as file:
+            return sum(float(row["score"]) for row in csv.DictReader(file))
+
+    def _points_otter(
+        self, work: Work, values: list[object], student: dict[str, object], at: Path
+    ) -> float:
+        stub, tests = self._assigned(work, values, at)
+        made = forms.transplanted(stub, work, student)
+        place = write_class(at / "class", 1, lambda _number: made)
+        command = [self.programs / "python", "-c", OTTER, tests, place, "--any"]
+        said = call(command, at, self.environment, may_fail=True).split()
+        return float(said[-2]) if said else 0.0
 
 
 # --------------------------------------------------------------------------------------- the table
@@ -322,6 +416,31 @@ def met(good: bool) -> str:
     return "met" if good else "missed"
 
 
+def corpus(peers: Peers | None, folder: Path) -> Iterator[str]:
+    """Iterate over the rows of a table of notebooks, with the points that each grader gives."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    import hostile_corpus
+
+    work, graders = forms.SMALL, PEERS if peers else ()
+    values, _ = plain(work)
+    right = dict.fromkeys(("cvlab", *graders), 0)
+    with Judge(hostile_corpus.exercise(), hostile_corpus.SEED, hostile_corpus.POLICY) as judge:
+        for number, name in enumerate(PORTABLE):
+            case = hostile_corpus.CASES[name]
+            data = case.make(None)  # the places of the host are for others
+            lost = {task: marks[1] for task, marks in case.marks.items()}
+            earned = sum(lost.get(task.name, sum(task.points)) for task in work.tasks)
+            given = {"cvlab": float(judge.grade(data, "student").record.exact_points)}
+            for peer in graders:
+                at = folder / peer / str(number)
+                given[peer] = peers.points(peer, work, values, json.loads(data), at)
+            for grader, points in given.items():
+                right[grader] += points == earned
+            cells = (f"{points:g}{'' if points == earned else ' (!)'}" for points in given.values())
+            yield f"| {name} | {earned:g} | {' | '.join(cells)} |"
+    yield f"| right | {len(PORTABLE)} | {' | '.join(map(str, right.values()))} |"
+
+
 def conditions(options: argparse.Namespace, peers: Peers | None) -> str:
     """Return a sentence on the machine and what was run."""
     from cvlab.classroom.grading import session
@@ -347,6 +466,7 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=0, help="submissions for the judge's memory")
     parser.add_argument("--environment", type=Path, default=kept, help="of the other graders")
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--corpus", action="store_true", help="what hostile notebooks earn")
     options = parser.parse_args()
     if options.submissions < 2 or options.repeats < 1:
         parser.error("it takes at least two submissions and one batch.")
@@ -364,6 +484,12 @@ def main() -> None:
                 f"most (target {JUDGE / 1e6:.0f} MB: {met(batch.peak < JUDGE)}), "
                 f"{batch.each:.3f} s each."
             )
+        if options.corpus:
+            graders = ("cvlab", *(PEERS if peers else ()))
+            rule = "---:|" * (len(graders) + 1)
+            print(f"\n| points | earned | {' | '.join(graders)} |\n|---|{rule}")
+            for line in corpus(peers, Path(place, "corpus")):
+                print(line, flush=True)
 
 
 if __name__ == "__main__":

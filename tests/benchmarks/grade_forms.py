@@ -1,4 +1,4 @@
-"""Two small exercises in the forms of four graders, for `bench_grade.py`.
+"""Small exercises in the forms of four graders, for `bench_grade.py`.
 
 Each task has a statement, a cell for the answer, a check that students see, and hidden tests.
 cvlab's hidden tests are probes, drawn from the grader's seed and compared with what the solution
@@ -26,6 +26,7 @@ class Task:
     body: str
     check: str
     probes: tuple[str, ...]  # definitions of functions of a generator, which return an array
+    points: tuple[int, ...] = (1, 1)  # of each probe
 
     @property
     def solution(self) -> str:
@@ -190,6 +191,64 @@ TORCH = Work(
     ),
 )
 
+#: The exercise of `small_exercise`, for which `hostile_corpus` has notebooks.
+SMALL = Work(
+    "small",
+    "import numpy as np\nimport torch",
+    (
+        Task(
+            "row-means",
+            "def row_means(x):",
+            "    if x.ndim != 2:\n"
+            "        raise ValueError('two axes, please')\n"
+            "    return x.mean(axis=1)",
+            "np.testing.assert_allclose(row_means(np.array([[1.0, 3.0]])), [2.0])",
+            (
+                "def random_tables(rng):\n"
+                "    tables = [rng.normal(size=size) for size in rng.integers(1, 6, size=(3, 2))]\n"
+                "    return np.concatenate([row_means(table) for table in tables])",
+                "def other_axes(rng):\n"
+                "    try:\n"
+                "        row_means(rng.normal(size=3))\n"
+                "    except ValueError:\n"
+                "        return row_means(rng.normal(size=(2, 2)))\n"
+                "    return np.zeros(0)",
+            ),
+            (3, 1),
+        ),
+        Task(
+            "halves",
+            "def halves(n, rng):",
+            "    order = rng.permutation(n)\n    return order[: n // 2], order[n // 2 :]",
+            "first, second = halves(4, np.random.default_rng(0))\n"
+            "assert sorted([*first, *second]) == [0, 1, 2, 3]",
+            (
+                "def partitions(rng):\n"
+                "    found = []\n"
+                "    for n in rng.integers(2, 50, size=3).tolist():\n"
+                "        first, second = halves(n, rng)\n"
+                "        both = sorted([*map(int, first), *map(int, second)])\n"
+                "        found.append([n, len(first) == n // 2, both == list(range(n))])\n"
+                "    return np.array(found, dtype=float)",
+                "def shuffled(rng):\n"
+                "    (first, _), (second, _) = halves(100, rng), halves(100, rng)\n"
+                "    return float(np.any(np.asarray(first) != np.asarray(second)))",
+            ),
+        ),
+        Task(
+            "softmax",
+            "def softmax(x):",
+            "    return torch.softmax(x, dim=-1)",
+            "assert softmax(torch.zeros(1, 2)).tolist() == [[0.5, 0.5]]",
+            (
+                "def small(rng):\n    return softmax(torch.tensor(rng.normal(size=(3, 4))))",
+                "def large(rng):\n    return softmax(1000 * torch.tensor(rng.normal(size=(3, 4))))",
+            ),
+            (2, 2),
+        ),
+    ),
+)
+
 #: What a plain process does with a work: prints the probes' values, and the median of the seconds
 #: that all cells and probes take once everything is imported, in one thread as in a box.
 PLAIN = """
@@ -255,7 +314,7 @@ def cvlab_solution(work: Work) -> dict[str, Any]:
     """Return the instructor's notebook for `cvlab grade`: probes in cells of their own."""
     cells = [_cell("code", "setup", work.setup)]
     for task in work.tasks:
-        points = len(task.probes)
+        points = sum(task.points)
         source = task.marked("### BEGIN SOLUTION", "### END SOLUTION")
         about = _nbgrader(f"check-{task.name}", check=True, points=points)
         cells += [
@@ -264,7 +323,8 @@ def cvlab_solution(work: Work) -> dict[str, Any]:
             _cell("code", f"{task.name}-check", task.check, **about),
         ]
         for number, probe in enumerate(task.probes):
-            declared = f'@check.probe("{task.name}", points=1, hint="try it by hand")\n{probe}'
+            about = f'"{task.name}", points={task.points[number]}, hint="try it by hand"'
+            declared = f"@check.probe({about})\n{probe}"
             cells.append(_cell("code", f"{task.name}-probe-{number}", declared, tags=["probe"]))
     return _notebook(cells)
 
@@ -274,22 +334,39 @@ def _hidden(probe: str, value: Any) -> str:
     return f"{probe}\n\n\nnp.testing.assert_allclose({call}, {value!r}, {CLOSE})"
 
 
-def nbgrader_source(work: Work, values: list[Any]) -> dict[str, Any]:
-    """Return the instructor's notebook for nbgrader: hidden tests in the cells of the checks."""
+def nbgrader_source(work: Work, values: list[Any], *, partial: bool = False) -> dict[str, Any]:
+    """Return the instructor's notebook for nbgrader: hidden tests in the cells of the checks.
+
+    Args:
+        work: the exercise.
+        values: of the hidden tests.
+        partial: whether each hidden test has a cell of its own, and so its own points.
+    """
     expected = iter(values)
     cells = [_cell("code", "setup", work.setup)]
     for task in work.tasks:
-        points = len(task.probes)
         tests = [_hidden(probe, next(expected)) for probe in task.probes]
-        check = [task.check, "### BEGIN HIDDEN TESTS", *tests, "### END HIDDEN TESTS"]
         source = task.marked("### BEGIN SOLUTION", "### END SOLUTION")
-        about = _nbgrader(f"check-{task.name}", check=True, points=points)
         cells += [
-            _cell("markdown", f"{task.name}-text", f"## Write {task.name} ({points} points)"),
+            _cell("markdown", f"{task.name}-text", f"## Write {task.name}"),
             _cell("code", task.name, source, **_nbgrader(task.name)),
-            _cell("code", f"{task.name}-check", "\n".join(check), **about),
         ]
+        visible, groups = [task.check], [(sum(task.points), tests)]
+        if partial:
+            cells.append(_cell("code", f"{task.name}-check", task.check))
+            visible, groups = (
+                [],
+                [(each, [test]) for each, test in zip(task.points, tests, strict=True)],
+            )
+        for number, (points, hidden) in enumerate(groups):
+            name = f"{task.name}-graded-{number}"
+            about = _nbgrader(name, check=True, points=points)
+            check = [*visible, "### BEGIN HIDDEN TESTS", *hidden, "### END HIDDEN TESTS"]
+            cells.append(_cell("code", name, "\n".join(check), **about))
     return _notebook(cells)
+
+
+VISIBLE = '""" # BEGIN TEST CONFIG\npoints: 0\n""" # END TEST CONFIG\n'
 
 
 def otter_source(work: Work, values: list[Any]) -> dict[str, Any]:
@@ -298,8 +375,8 @@ def otter_source(work: Work, values: list[Any]) -> dict[str, Any]:
     config = "# ASSIGNMENT CONFIG\ninit_cell: true\nexport_cell: false\nrun_tests: false"
     cells = [_cell("raw", "config", config), _cell("code", "setup", work.setup)]
     for task in work.tasks:
-        points = len(task.probes)
-        question = f"# BEGIN QUESTION\nname: {task.name}\npoints: {points}"
+        points = sum(task.points)
+        question = f"# BEGIN QUESTION\nname: {task.name}"
         source = task.marked("# BEGIN SOLUTION", "# END SOLUTION")
         cells += [
             _cell("raw", f"{task.name}-begin", question),
@@ -308,10 +385,11 @@ def otter_source(work: Work, values: list[Any]) -> dict[str, Any]:
             _cell("code", task.name, source),
             _cell("raw", f"{task.name}-solved", "# END SOLUTION"),
             _cell("raw", f"{task.name}-tests", "# BEGIN TESTS"),
-            _cell("code", f"{task.name}-check", task.check),
+            _cell("code", f"{task.name}-check", f"{VISIBLE}{task.check}"),
         ]
         for number, probe in enumerate(task.probes):
-            test = f"# HIDDEN\n{_hidden(probe, next(expected))}"
+            config = f'""" # BEGIN TEST CONFIG\nhidden: true\npoints: {task.points[number]}\n'
+            test = f'{config}""" # END TEST CONFIG\n{_hidden(probe, next(expected))}'
             cells.append(_cell("code", f"{task.name}-test-{number}", test))
         cells += [
             _cell("raw", f"{task.name}-tested", "# END TESTS"),
@@ -356,4 +434,18 @@ def answered(
         cells.append(cell)
     if left:
         raise ValueError(f"{', '.join(left)}: the students' notebook has no such cell.")
+    return stub | {"cells": cells}
+
+
+def transplanted(stub: dict[str, Any], work: Work, student: dict[str, Any]) -> dict[str, Any]:
+    """Return the notebook that students get with the cells of a notebook of `hostile_corpus`."""
+    theirs = {cell["id"]: cell for cell in student["cells"]}
+    before = [cell for name, cell in theirs.items() if name.startswith("before-")]
+    cells = []
+    for cell in stub["cells"]:
+        head = "".join(cell["source"]).split("\n")[0]
+        task = next((task.name for task in work.tasks if task.head == head), None)
+        cells.append(cell if task is None else cell | {"source": theirs[task]["source"]})
+        cells += before if cell["id"] == "setup" else []
+    cells += [cell for name, cell in theirs.items() if name.startswith("after-")]
     return stub | {"cells": cells}

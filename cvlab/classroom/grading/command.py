@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 from cvlab.classroom import execute, notebooks
 from cvlab.classroom.grading import session
 from cvlab.classroom.grading.exports import Late, rounded
+from cvlab.classroom.grading.isolation import Limits
 from cvlab.classroom.grading.sitting import Policy
 from cvlab.classroom.notebooks import ROOT
 
@@ -74,6 +76,7 @@ def _options(options: argparse.Namespace) -> session.Options:
         policy=Policy(
             cell_seconds=options.cell_seconds,
             total_seconds=options.total_seconds,
+            box=Limits(cpu_seconds=math.ceil(options.total_seconds)),
             hints=options.hints,
         ),
     )

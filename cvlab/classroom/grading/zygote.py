@@ -38,6 +38,7 @@ START_SECONDS = 120
 KILLED = -signal.SIGKILL
 FIRST_USER = 100_000  # of boxes, where the grader runs as root
 MESSAGE = 65536
+REAP_SECONDS = 10.0  # the kernel's work at the end of a box, which has been killed
 
 
 class ZygoteError(RuntimeError):
@@ -180,10 +181,20 @@ class Box:
                 if not self.zygote.walls:
                     os.killpg(self.pid, signal.SIGKILL)
             _close(self.link, self.printed)
+            self._wait()
             self.status = KILLED  # holds if the zygote is not there to tell
             with contextlib.suppress(ZygoteError):
                 self.status = self.zygote.reap(self.pid)
         return self.status
+
+    def _wait(self) -> None:
+        """Wait for the end here: the zygote, while it waited, would start no other box."""
+        with contextlib.suppress(OSError):  # the zygote has ended and with it the number
+            fd = os.pidfd_open(self.pid)
+            try:
+                select.select([fd], [], [], REAP_SECONDS)
+            finally:
+                os.close(fd)
 
     def __enter__(self) -> Box:
         return self

@@ -1,0 +1,47 @@
+"""The grader's benchmark runs; its figures are for people, and no test depends on them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, missing
+
+from cvlab.classroom.grading import isolation
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
+    pytest.mark.slow,
+]
+BENCH = ROOT / "tests" / "benchmarks" / "bench_grade.py"
+
+
+def run(*words):
+    """The benchmark as a command."""
+    command = [sys.executable, str(BENCH), *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
+def test_two_submissions_are_measured_with_every_answer_right():
+    faults = {wall: fault for wall, fault in isolation.doctor().items() if fault}
+    if faults:
+        missing(f"this machine cannot build a box: {faults}")
+    done = run("--no-peers", "--submissions", "2", "--repeats", "1", "--many", "3")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert {row[0].strip() for row in rows[1:]} == {"NumPy", "torch"}
+    assert len(rows) == 1 + 2 * 6
+    for row in rows[1:]:
+        assert re.fullmatch(r" -?\d+\.\d{3} s ", row[2]), row
+    said = [row[1] for row in rows]
+    for target in ("0.10 s", "0.15 s", "1.8", "0.5 s"):
+        assert any(f"target {target}: " in words for words in said)
+    assert "3 submissions: the judge's memory" in done.stdout
+
+
+def test_a_batch_of_one_is_refused_in_one_sentence():
+    done = run("--submissions", "1", "--no-peers")
+    assert done.returncode == 2
+    assert "it takes at least two submissions" in done.stderr
