@@ -20,6 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "book" / "assets"
 COLOURS = 128
+MARGIN = 32  # pixels beside the text of a page
 MOST_BYTES = 200_000
 SEED = 7
 GRADE = [
@@ -42,7 +43,7 @@ class Picture:
 
 PICTURES = (
     Picture("grading_class", "class.html", 1200, until="div[aria-labelledby=flagged]"),
-    Picture("grading_student", "students/jniguez-*.html", 1200, until=".task >> nth=2"),
+    Picture("grading_student", "students/jniguez-*.html", 1200, until=".task >> nth=1"),
     Picture("grading_phone", "students/elavi-*.html", 390, until=".task >> nth=0"),
 )
 
@@ -61,7 +62,9 @@ def photograph(browser: Any, grades: Path, picture: Picture) -> bytes:
     page = context.new_page()
     page.goto(page_file.as_uri(), wait_until="load")
     box = page.locator(picture.until or "body").bounding_box()
-    clip = {"x": 0, "y": 0, "width": picture.width, "height": box["y"] + box["height"] + 12}
+    margin = max(0, box["x"] - MARGIN)
+    height = box["y"] + box["height"] + 12
+    clip = {"x": margin, "y": 0, "width": picture.width - 2 * margin, "height": height}
     data = page.screenshot(full_page=True, clip=clip)
     context.close()
     image = Image.open(io.BytesIO(data)).convert("RGB")

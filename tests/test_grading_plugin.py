@@ -297,6 +297,8 @@ def test_nothing_but_notebooks_is_read(place, run, tmp_path):
         assert len(session.results) == 13
         assert session.status == 0, session.out
     assert not (tmp_path / "evil").exists()
+    (tmp_path / "named").symlink_to(place / "eve" / "package")
+    assert len(run(tmp_path / "named").results) == 13  # a link that the instructor names
 
 
 class TestOneSentenceForAnErrorOfUse:
@@ -391,7 +393,7 @@ def test_workers_say_the_same_and_run_nothing_else(judge, place, tmp_path):
     assert done.returncode == 1, done.stdout + done.stderr
     found = {}
     for case in ElementTree.parse(report).iter("testcase"):
-        name = "::".join([*case.get("classname").split(".")[3:], case.get("name")])
+        name = "::".join([*case.get("classname").split(".")[4:], case.get("name")])
         verdict = "passed" if case.find("failure") is None else "failed"
         found.setdefault(case.get("classname").split(".")[1], {})[name] = verdict
     assert found == {name: expected(judge, notebook) for name, notebook in chosen.items()}

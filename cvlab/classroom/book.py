@@ -27,6 +27,7 @@ NPM = BUILD / "npm"
 STAMP = BUILD / "built"
 WIDGET_STATE = 'type="application/vnd.jupyter.widget-state+json"'
 PAGE_LIMIT = 4_000_000
+SOURCES = {".md", ".bib", ".css", ".js", ".yml", ".png", ".svg"}  # of book/
 
 # What other pages show of a page: headings, targets of links, numbered equations and figures.
 _OUTLINE = re.compile(
@@ -210,7 +211,7 @@ def lay_out(records: dict[Path, dict[str, Any]]) -> str:
     wanted: dict[str, bytes] = {}
     outline: list[str] = []
     for path in sorted((ROOT / "book").rglob("*")):
-        if path.is_file() and path.suffix in {".md", ".bib", ".css", ".js", ".yml"}:
+        if path.is_file() and path.suffix in SOURCES:
             wanted[path.relative_to(ROOT / "book").as_posix()] = path.read_bytes()
         if path.suffix == ".md":
             outline += _outline(path, path.read_text(encoding="utf-8"))

@@ -42,6 +42,8 @@ BY_DESIGN = {
     "kernel": "Behind the shell of a box there is no kernel: `get_ipython().kernel` does not exist "
     "and comms lead nowhere.",
     "idle": "Tasks of asyncio go on while a kernel waits for its next cell, and in a box do not.",
+    "probes": "The grader calls a student's function outside of a running event loop, so that "
+    "`asyncio.run` works in it, which it does not in a notebook.",
     "exception groups": "IPython 9 prints an ExceptionGroup without telling the frontend, so nbval "
     "passes a cell that stops with one; a box fails it.",
     "figures": "The grader draws no figure, because nobody sees it; an error that appears only in "

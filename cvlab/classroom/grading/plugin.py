@@ -121,14 +121,19 @@ def _grading(config: pytest.Config) -> Grading:
 def _refuse_settings(config: pytest.Config) -> None:
     if config.args_source != pytest.Config.ArgsSource.ARGS:
         raise ValueError("name the folder or the notebooks to grade, such as submitted/.")
-    places = [Path(argument.split("::")[0]).absolute() for argument in config.args]
-    folders = [place if place.is_dir() else place.parent for place in places]
+    folders = [place if place.is_dir() else place.parent for place in _places(config)]
     for folder in folders:
         if config.inipath is not None and config.inipath.is_relative_to(folder):
             raise ValueError(
                 f"pytest reads its settings from {config.inipath}, which lies among the "
                 "submissions; remove it, or give a file of settings of yours with -c."
             )
+
+
+def _places(config: pytest.Config) -> list[Path]:
+    """Return the files and folders that the command names."""
+    invoked = config.invocation_params.dir
+    return [invoked / argument.split("::")[0] for argument in config.args]
 
 
 def _worker(config: pytest.Config) -> bool:
@@ -178,7 +183,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.hookimpl(tryfirst=True)
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out all that is no notebook, and links, which may lead anywhere."""
-    if collection_path.is_symlink():
+    if collection_path.is_symlink() and collection_path not in _places(config):
         return True
     return True if collection_path.is_file() and collection_path.suffix != ".ipynb" else None
 

@@ -131,7 +131,9 @@ class Zygote:
     def alive(self) -> bool:
         """Tell whether the zygote runs; when it ends, all its boxes do, but after its socket."""
         try:
-            if not select.select([self._control], [], [], 0)[0]:
+            waiting = select.poll()
+            waiting.register(self._control, select.POLLIN)
+            if not waiting.poll(0):
                 return True
             return bool(self._control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except (OSError, ValueError):  # also: another thread has taken the message
@@ -192,7 +194,9 @@ class Box:
         with contextlib.suppress(OSError):  # the zygote has ended and with it the number
             fd = os.pidfd_open(self.pid)
             try:
-                select.select([fd], [], [], REAP_SECONDS)
+                waiting = select.poll()
+                waiting.register(fd, select.POLLIN)
+                waiting.poll(1000 * REAP_SECONDS)
             finally:
                 os.close(fd)
 
