@@ -70,7 +70,7 @@ class Session:
 
 
 @pytest.fixture
-def run(judge, monkeypatch, capsys):
+def run(request, monkeypatch, capsys):
     """Return a function that grades ``submitted/`` with the judge of this module."""
     made = []
 
@@ -82,7 +82,7 @@ def run(judge, monkeypatch, capsys):
 
         def grade(self, data, student):
             self.graded.append(student)
-            return judge.grade(data, student)
+            return request.getfixturevalue("judge").grade(data, student)
 
         def stop(self):
             self.stopped += 1
@@ -160,6 +160,7 @@ def expected(judge: Judge, notebook: dict | bytes) -> dict[str, str]:
     return found | {name: "passed" if name in passed else "failed" for name in PROBES}
 
 
+@pytest.mark.slow
 def test_the_items_are_nbvals_and_their_verdicts_the_judges(judge, place, run):
     for name, notebook in NOTEBOOKS.items():
         put(place / name / "small.ipynb", notebook)
@@ -187,6 +188,7 @@ def test_the_items_are_nbvals_and_their_verdicts_the_judges(judge, place, run):
     assert one.stopped == 1
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_nbval(place, run):
     put(place / "small.ipynb", NOTEBOOKS["right"])
     session = run(place)
@@ -203,6 +205,7 @@ def test_collecting_runs_nothing(place, run):
     assert (session.status, session.judges) == (5, [])
 
 
+@pytest.mark.slow
 def test_selections_and_stopping_early(place, run):
     for name in ("a", "b"):
         put(place / f"{name}.ipynb", NOTEBOOKS["axis"])
@@ -219,6 +222,7 @@ def test_selections_and_stopping_early(place, run):
     assert [(one.graded, one.stopped) for one in session.judges] == [(["submitted/a.ipynb"], 1)]
 
 
+@pytest.mark.slow
 def test_markers_of_students_have_no_effect(place, run):
     plain, marked = NOTEBOOKS["axis"], copy.deepcopy(NOTEBOOKS["axis"])
     tags = ["nbval-skip", "raises-exception", "nbval-check-output", "skip", "xfail"]
@@ -244,6 +248,7 @@ def test_markers_of_students_have_no_effect(place, run):
     assert not run(place, "-m", "skip or xfail").results
 
 
+@pytest.mark.slow
 def test_a_failure_says_why_and_controls_no_terminal(place, run, tmp_path):
     put(place / "small.ipynb", NOTEBOOKS["broken"])
     reports = []
@@ -271,6 +276,7 @@ def test_a_failure_says_why_and_controls_no_terminal(place, run, tmp_path):
     assert ("submitted.small.ipynb.softmax", "large") in ids[0]
 
 
+@pytest.mark.slow
 def test_a_cell_that_stops_is_shown_without_its_escape_codes(place, run):
     source = "print('\x1b]0;title\x07')\nraise ValueError('\x1b[2Jgone')"
     put(place / "small.ipynb", small.student(halves=source))
@@ -282,6 +288,7 @@ def test_a_cell_that_stops_is_shown_without_its_escape_codes(place, run):
     assert "\x1b[2J" not in session.out
 
 
+@pytest.mark.slow
 def test_nothing_but_notebooks_is_read(place, run, tmp_path):
     evil = f"open({str(tmp_path / 'evil')!r}, 'a').close()"
     for name in ("conftest.py", "test_one.py", "package/__init__.py", "package/conftest.py"):
@@ -329,7 +336,7 @@ class TestOneSentenceForAnErrorOfUse:
         put(place / "eve" / "small.ipynb", NOTEBOOKS["right"])
         put(place / "eve" / "pytest.ini", b"[pytest]\naddopts = -k Cell\n")
         assert "lies among the submissions" in self.refused(run(place / "eve"))
-        assert run(place).status == 0  # where nobody looks for them
+        assert run(place, "--collect-only").status == 0  # where nobody looks for them
 
     def test_walls_that_are_missing(self, place, run, monkeypatch):
         def missing(*, unsafe):
@@ -340,7 +347,7 @@ class TestOneSentenceForAnErrorOfUse:
         monkeypatch.setattr(plugin.session, "choose_walls", missing)
         put(place / "small.ipynb", NOTEBOOKS["right"])
         assert "give --grade-unsafe." in self.refused(run(place))
-        assert run(place, "--grade-unsafe").status == 0
+        assert run(place, "--grade-unsafe", "--collect-only").status == 0
 
     def test_no_box(self, place, run, monkeypatch):
         def none(*_arguments, **_options):
@@ -351,6 +358,7 @@ class TestOneSentenceForAnErrorOfUse:
         assert "the kernel refuses." in self.refused(run(place))
 
 
+@pytest.mark.slow
 def test_boxes_that_fail_later_are_no_students_fault(place, run, monkeypatch, judge):
     put(place / "small.ipynb", NOTEBOOKS["right"])
 

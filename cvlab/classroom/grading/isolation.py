@@ -336,8 +336,9 @@ def _drop_privileges(user: int | None) -> None:
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
-        # A change of user takes /proc/self away; there is nobody here from whom to hide it.
-        _libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+    # A change of user or of its name space takes /proc/self away from the box, and its memory from
+    # whoever measures that; there is nobody here from whom to hide it.
+    _libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
     header = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0), 8)
     none = ctypes.create_string_buffer(24)
     _call("dropping capabilities", _libc.capset(header, none))

@@ -287,14 +287,16 @@ def memory(pid: int, most: int = 0, children: dict[int, list[int]] | None = None
         every.append(pending.pop())
         pending += children.get(every[-1], ())
     parts = "RssAnon:", "RssShmem:", "VmPTE:", "VmSwap:"
-    quickly = sum(_fields(f"/proc/{one}/status", *parts) for one in every)
-    if quickly <= most:
-        return quickly
+    quickly = {one: _fields(f"/proc/{one}/status", *parts) for one in every}
+    if sum(quickly.values()) <= most:
+        return sum(quickly.values())
     shared = "Pss_Anon:", "Pss_Shmem:", "SwapPss:"
-    return sum(
-        _fields(f"/proc/{one}/smaps_rollup", *shared) + _fields(f"/proc/{one}/status", "VmPTE:")
-        for one in every
-    )
+    found = 0
+    for one in every:
+        exactly = _fields(f"/proc/{one}/smaps_rollup", *shared)
+        # Nothing at all is what a file says that this user may not read.
+        found += exactly + _fields(f"/proc/{one}/status", "VmPTE:") if exactly else quickly[one]
+    return found
 
 
 def _children() -> dict[int, list[int]]:
