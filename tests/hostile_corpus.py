@@ -1242,7 +1242,7 @@ case(
 STASH = (
     LEAK
     + """
-import subprocess, tempfile
+import fcntl
 places = ["/box/kept", "/tmp/kept", "/dev/shm/kept", "/box/../box/sitecustomize.py"]
 def keep(x):
     for path in places:
@@ -1252,6 +1252,7 @@ def keep(x):
             pass
     for number in range(256):
         try:
+            fcntl.fcntl(number, fcntl.F_SETSIG, 42)
             os.pwrite(number, told(x).encode(), 4096)
         except OSError:
             pass
@@ -1272,6 +1273,7 @@ def found():
             pass
     for number in range(256):
         try:
+            said.append(fcntl.fcntl(number, fcntl.F_GETSIG))
             said.append(os.pread(number, 9999, 0).strip(b"\\0").decode())
         except (OSError, ValueError):
             pass

@@ -147,6 +147,24 @@ class TestTour:
         for student in sample_class.STUDENTS:
             assert student.name in page
 
+    def test_a_page_says_once_what_is_true_of_all_tasks(self, tour, checkout):
+        (page,) = (checkout / "grades" / "students").glob("sdubois-*.html")
+        text = page.read_text(encoding="utf-8")
+        assert text.count("The notebook is cut off") == 1
+        assert "<table" not in text
+        (page,) = (checkout / "grades" / "students").glob("lwisniak-*.html")
+        text = page.read_text(encoding="utf-8")
+        assert text.count("<section") == 4
+        assert "<code>raise NotImplementedError</code>" in text
+
+    def test_flagged_students_are_one_click_away(self, tour, checkout):
+        page = (checkout / "grades" / "class.html").read_text(encoding="utf-8")
+        flagged = page[page.index('id="flagged"') : page.index('id="slowest"')]
+        linked = re.findall(r'href="(students/[^"]+)"', flagged)
+        assert len(linked) == 8
+        assert all((checkout / "grades" / link).is_file() for link in linked)
+        assert "16 of 23" in page, "those who handed nothing in are no part of a task's success"
+
     def test_moodles_form_needs_no_roster(self, tour, checkout):
         run(
             ".venv/bin/cvlab grade class/moodle.zip --exercise 01_knn --out moodle --seed 7",

@@ -226,8 +226,7 @@ def test_a_box_cannot_refuse_to_end_with_its_judge(zygote):
     one = zygote.box()
     code = "import ctypes, time\nlibc = ctypes.CDLL(None)\nassert libc.prctl(1, 0, 0, 0, 0) == 0"
     assert ask(one, cell=code) is None
-    inside = psutil.Process(one.pid).children(recursive=True)
-    assert inside
+    inside = [psutil.Process(one.pid), *psutil.Process(one.pid).children(recursive=True)]
     one.close()
     _, alive = psutil.wait_procs(inside, timeout=5)
     assert not alive
