@@ -1177,7 +1177,7 @@ def test_helpers_split_off_are_in_the_prelude():
         ("other", ()),
         ("other", ()),
         ("task", ("area",)),
-        ("check", ()),
+        ("check", ("area",)),
         ("task", ("iou",)),
     ]
 

@@ -709,14 +709,15 @@ def test_times_are_in_a_table_of_their_own():
 
 def test_all_forms_are_written(tmp_path):
     grades = grades_of(record("11"), record("12"))
-    files = exports.write(tmp_path, grades)
+    people = {name: Person(participant=name) for name in ("11", "12")}
+    files = exports.write(tmp_path, grades, people)
     names = {str(file.relative_to(tmp_path)) for file in files}
     assert {"grades.csv", "canvas.csv", "moodle.csv", "junit.xml"} < names
     assert sum(name.endswith("results.json") for name in names) == 2
     before = {file: file.read_bytes() for file in files}
-    exports.write(tmp_path, grades)
+    exports.write(tmp_path, grades, people)
     assert before == {file: file.read_bytes() for file in files}
-    exports.write(tmp_path, grades_of(record("ann")))
+    exports.write(tmp_path, grades)
     assert not (tmp_path / "moodle.csv").exists(), "an old form would mislead"
 
 

@@ -113,7 +113,7 @@ def test_a_class_gets_its_grades_and_every_file(a_class):
     names = {path.name for path in a_class.out.iterdir()}
     assert names == {
         *("grades.csv", "grades.jsonl", "canvas.csv", "junit.xml", "journal.jsonl", "times.csv"),
-        *("class.html", "students", "gradescope"),
+        *("class.html", "students", "gradescope", ".secret"),
     }
     assert len(list((a_class.out / "students").iterdir())) == 6
     rows = {row["student"]: row for row in csv.DictReader((a_class.out / "grades.csv").open())}
@@ -283,23 +283,41 @@ def test_a_box_maker_that_dies_costs_nobody_a_grade(a_class):
 RIGHT_MEANS = small_exercise.RIGHT["row-means"]
 
 
-def test_late_roster_and_platforms(a_class, tmp_path, shared):
-    """Moodle's zip, a roster and a deadline; and a new deadline costs no new grading."""
-    archive = tmp_path / "moodle.zip"
+def test_platforms_get_their_own_numbers_back(a_class, tmp_path, shared):
+    """Moodle's participants and Canvas's users, whatever the roster calls the students."""
     ada = small_exercise.data(small_exercise.student())
-    with zipfile.ZipFile(archive, "w") as made:
-        for name, number in (("Ada Lovelace", 101), ("Émile Zola", 102)):
-            info = zipfile.ZipInfo(f"{name}_{number}_assignsubmission_file_/small.ipynb")
-            info.date_time = (2030, 3, 2, 12, 0, 0)
-            made.writestr(info, ada)
     roster = tmp_path / "roster.csv"
-    roster.write_text("id,name,email\n101,Ada Lovelace,ada@x.org\n103,Zoë Nil,zoe@x.org\n")
-    options = change(a_class, place=archive, roster=roster)
-    session.run(options, lambda _line: None)
-    rows = {row["name"]: row for row in csv.DictReader((options.out / "grades.csv").open())}
-    assert rows["Ada Lovelace"]["grade"] == "10.00"
-    assert rows["Zoë Nil"]["grade"] == "0.00"
-    assert (options.out / "moodle.csv").exists()
+    roster.write_text("id,name,email\nada7,Ada Lovelace,ada@x.org\nzoe1,Zoë Nil,zoe@x.org\n")
+    names = {
+        "moodle": "Ada Lovelace_101_assignsubmission_file_/small.ipynb",
+        "canvas": "lovelaceada_101_9001_small.ipynb",
+    }
+    found = {}
+    for layout, name in names.items():
+        archive = tmp_path / f"{layout}.zip"
+        with zipfile.ZipFile(archive, "w") as made:
+            made.writestr(name, ada)
+        options = change(a_class, place=archive, roster=roster, out=a_class.out / layout)
+        session.run(options, lambda _line: None)
+        table = options.out / f"{layout}.csv"
+        found[layout] = list(csv.reader(table.open(encoding="utf-8")))
+    assert [row[0] for row in found["moodle"]] == ["Identifier", "Participant 101"]
+    assert found["moodle"][1][3] == "10.00"
+    by_name = {row[0]: row for row in found["canvas"]}
+    assert by_name["Ada Lovelace"][1:3] == ["101", ""]
+    assert by_name["Zoë Nil"][1:3] == ["", "zoe1"]
+    assert not (a_class.out / "canvas" / "moodle.csv").exists()
+
+
+def test_pages_have_names_that_nobody_can_guess(a_class, shared):
+    pages = set()
+    for name in ("one", "two", "one"):
+        options = change(a_class, place=a_class.place / "ada.ipynb", out=a_class.out / name)
+        session.run(options, lambda _line: None)
+        pages |= {path.name for path in (options.out / "students").iterdir()}
+        assert (options.out / ".secret").stat().st_mode & 0o77 == 0
+    assert len(pages) == 2
+    assert all(len(page) > 32 for page in pages)
 
 
 def test_a_deadline_takes_points_and_moves_without_a_new_grading(a_class, tmp_path, shared):
@@ -353,7 +371,7 @@ def test_the_command(a_class, capsys):
     assert cli.main(words) == 0
     printed = capsys.readouterr().out
     assert "6 graded in" in printed
-    assert "of 10.0 points" in printed
+    assert "of 10 points" in printed
     assert points(a_class) == POINTS
 
 

@@ -99,11 +99,14 @@ def solution(name: str) -> Path:
 
 def _tell(outcome: session.Outcome, out: Path, say: Callable[[str], None]) -> None:
     points = [grade.points for grade in outcome.grades]
-    most = max(grade.record.exact_max_points for grade in outcome.grades)
+    most = max(grade.record.max_points for grade in outcome.grades)
     mean = rounded(sum(points) / len(points))
     flagged = sum(bool(grade.record.flags) for grade in outcome.grades)
     each = f", {outcome.seconds / outcome.graded:.2f} s each" if outcome.graded else ""
-    say(f"{outcome.graded} graded in {outcome.seconds:.0f} s{each}; mean {mean} of {most} points.")
+    say(
+        f"{outcome.graded} graded in {outcome.seconds:.0f} s{each}; mean {mean} of {most:g} points."
+    )
     if flagged:
-        say(f"{flagged} are flagged: see the list in {out / 'class.html'}.")
+        verb = "is" if flagged == 1 else "are"
+        say(f"{flagged} {verb} flagged: see the list in {out / 'class.html'}.")
     say(f"Grades: {out / 'grades.csv'}. Pages: {out / 'class.html'}, {out / 'students'}.")

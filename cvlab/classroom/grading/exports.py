@@ -358,7 +358,7 @@ def write(
 ) -> list[Path]:
     """Write every form into a folder, each file whole or not at all.
 
-    Moodle's form is left out where participants' numbers are unknown.
+    Moodle's form holds those whose participant's number is known; without any it is left out.
 
     Returns:
         The files that were written.
@@ -371,9 +371,10 @@ def write(
         "canvas.csv": canvas_csv(grades, people),
         "junit.xml": junit_xml(grades),
     }
-    try:
-        texts["moodle.csv"] = moodle_csv(grades, people)
-    except ExportError:
+    known = [g for g in grades if (people or {}).get(g.record.student, Person()).participant]
+    if known:
+        texts["moodle.csv"] = moodle_csv(known, people)
+    else:
         (folder / "moodle.csv").unlink(missing_ok=True)  # one of an earlier run would mislead
     for grade in grades:
         name = file_name(grade.record.student)

@@ -17,6 +17,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import symtable
 import threading
 import time
@@ -29,7 +30,7 @@ from cvlab.classroom.exercises import HIDDEN_TAGS
 from cvlab.classroom.grading import answers, compare, exchange
 from cvlab.classroom.grading.answers import Answer, Located, NotebookProblem
 from cvlab.classroom.grading.records import Record, TaskResult
-from cvlab.classroom.grading.sitting import Place, Policy, Reply, Sitting, Watch, ask
+from cvlab.classroom.grading.sitting import REPLAYS, Place, Policy, Reply, Sitting, Watch, ask
 from cvlab.classroom.grading.tasks import Exercise, Probe, Rule, Task
 from cvlab.classroom.grading.zygote import Zygote, ZygoteError
 
@@ -174,7 +175,8 @@ class Judge:
         cells = [code for code in located.prelude if code.role != "check"]
         undone = max((c.index for c in cells if c.role == "superseded"), default=-1)
         again = [one.source for one in located.answers if one.cells and min(one.cells) < undone]
-        return Sitting(self.place, cells, again, self.policy, self.watch)
+        replays = max(REPLAYS, len(self.exercise.tasks) + 2)  # one for each that crashes
+        return Sitting(self.place, cells, again, self.policy, self.watch, replays)
 
     def _probed(self, sitting: Sitting, task: Task, probe: Probe) -> Reply:
         request = {
@@ -350,10 +352,12 @@ class _Hearing:
             return _result(task, answer, "right", points=task.points)
         outcome, probe = first
         verdict = {"wrong": "wrong", "error": "error"}.get(outcome.fate, outcome.fate)
-        points = min(task.points, float(sum(earned)))
+        points = min(task.points, math.fsum(earned))
         if points and verdict in ("wrong", "error"):
             verdict = "partial"
-        reason = " ".join([outcome.reason, *answer.remarks])
+        told = "SyntaxError" in outcome.reason
+        remarks = [one for one in answer.remarks if not (told and "no valid Python" in one)]
+        reason = " ".join([outcome.reason, *remarks])
         return _result(
             task, answer, verdict, points=points, reason=reason, hint=_sentence(probe.hint)
         )

@@ -36,6 +36,7 @@ from cvlab.classroom.grading.zygote import Zygote, ZygoteError
 
 JOURNAL = "journal.jsonl"
 AHEAD = 2  # jobs of each worker that wait, so that none stands idle
+SECRET = 16  # bytes
 REASSURE_SECONDS = 15.0  # in a pipe: nobody should stare at silence
 OPTIONAL_WALLS = frozenset({"Landlock"})  # the others say the same twice
 
@@ -240,7 +241,7 @@ def run(options: Options, report: Callable[[str], None]) -> Outcome:
             _refresh(journal, intake.submissions, options)
             journal.finish(list(known))
             records = [record for record in journal.records() if record.student in known]
-    grades, files = _write(records, intake.submissions, options, seconds)
+    grades, files = _write(records, intake, options, seconds)
     return Outcome(grades, len(left), time.monotonic() - began, files)
 
 
@@ -275,9 +276,13 @@ def _plan(exercise: Exercise, intake: submissions.Intake, done: int, seed: int) 
     kind = {"folder": "a folder"}.get(intake.layout, f"{intake.layout}'s form")
     known = f", {done} of them graded before" if done else ""
     return (
-        f"{exercise.name}: {len(exercise.tasks)} tasks, {exercise.points:g} points, seed {seed}; "
-        f"{count} students in {kind}{known}."
+        f"{exercise.name}: {_count(len(exercise.tasks), 'task')}, {exercise.points:g} points, "
+        f"seed {seed}; {_count(count, 'student')} in {kind}{known}."
     )
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def _is_late(one: Submission, options: Options) -> bool:
@@ -381,8 +386,8 @@ def _bar(total: int, report: Callable[[str], None]) -> Iterator[Callable[[int], 
         nonlocal said
         now = time.monotonic()
         if now - said >= REASSURE_SECONDS or count == total:
-            left = (now - began) / max(count, 1) * (total - count)
-            report(f"  {count} of {total} graded, {left:.0f} s left")
+            left = f", {(now - began) / count * (total - count):.0f} s left" if count else ""
+            report(f"  {count} of {total} graded{left if count < total else ''}")
             said = now
 
     yield tell
@@ -402,20 +407,42 @@ def _refresh(journal: Journal, found: Sequence[Submission], options: Options) ->
 
 def _write(
     records: Sequence[Record],
-    found: Sequence[Submission],
+    intake: submissions.Intake,
     options: Options,
     seconds: dict[str, float],
 ) -> tuple[list[Grade], list[Path]]:
     """Write every form of the grades, and the pages."""
+    found = intake.submissions
     days = {one.student: _days(one, options) for one in found}
     grades = exports.settle(records, options.late, days)
-    people = {one.student: exports.Person(email=one.email) for one in found}
+    people = {one.student: _person(one, intake.layout) for one in found}
     files = exports.write(options.out, grades, people)
     times = options.out / "times.csv"
     seconds = _times(times) | seconds
     exports.replace(times, [exports.times_csv(seconds).encode()])
-    feedback.write(options.out, grades, seconds=seconds)
+    feedback.write(options.out, grades, _secret(options.out), seconds)
     return grades, [options.out / "grades.jsonl", *files, times, options.out / "class.html"]
+
+
+def _person(one: Submission, layout: str) -> exports.Person:
+    return exports.Person(
+        email=one.email,
+        participant=one.number if layout == "moodle" else "",
+        canvas=one.number if layout == "canvas" else "",
+    )
+
+
+def _secret(out: Path) -> bytes:
+    """Return what makes the names of students' pages unguessable; it stays with the grades."""
+    path = out / ".secret"
+    with contextlib.suppress(OSError):
+        secret = path.read_bytes()
+        if len(secret) == SECRET:
+            return secret
+    secret = secrets.token_bytes(SECRET)
+    exports.replace(path, [secret])
+    path.chmod(0o600)
+    return secret
 
 
 def _times(path: Path) -> dict[str, float]:

@@ -26,7 +26,9 @@ from cvlab.classroom.grading.zygote import ZygoteError
 
 REPLY = 100_000  # bytes of an answer, without a value and what a cell shows
 OUTPUTS = 20_000_000  # bytes of an answer with what a cell shows
-REPLAYS = 12  # of one notebook: after so many crashes and endless loops the rest is given up
+REPLAYS = (
+    12  # of one notebook, by default: after so many crashes and endless loops the rest is given up
+)
 LOOK_SECONDS = 0.1  # between two looks at the memory of the boxes
 OVER = "the time of the whole submission is over"
 
@@ -146,6 +148,7 @@ class Sitting:
         again: sources to execute after all cells, because a later cell has undone them.
         policy: what the notebook may use.
         watch: told of each box.
+        replays: how often to start again before the rest is given up.
     """
 
     def __init__(
@@ -155,9 +158,10 @@ class Sitting:
         again: Sequence[str],
         policy: Policy,
         watch: Watch | None = None,
+        replays: int = REPLAYS,
     ) -> None:
         self.place, self.cells, self.again, self.policy = place, cells, again, policy
-        self.watch = watch
+        self.watch, self.most_replays = watch, replays
         self.replies: dict[int, Reply] = {}  #: by the cell's index, of the last replay
         self.lost: dict[int, Reply] = {}  #: cells that ended a box, and are left out since
         self.box: Any = None
@@ -181,7 +185,7 @@ class Sitting:
     def open(self) -> bool:
         """Replay the notebook in a new box; False if nothing is left to try it with."""
         self.close()
-        while self.replays < REPLAYS and self.left > 0:
+        while self.replays < self.most_replays and self.left > 0:
             self.replays += 1
             self.box = self.place.box(self.policy.box)
             if self.watch:

@@ -76,6 +76,7 @@ class Submission:
     late: bool  #: as the learning management system marked it
     problem: str | None  #: one sentence for the instructor
     email: str = ""
+    number: str = ""  #: of the student on the platform: Moodle's participant, Canvas's user
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ class _Group:
     label: str
     name: str = ""
     ids: tuple[str, ...] = ()
+    number: str = ""
     late: bool = False
     members: list[tuple[str, _Member]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -441,7 +443,7 @@ def _moodle(member: _Member, _exercise: str, groups: dict[str, _Group]) -> bool:
     depth, match = found
     name, number = match["name"].strip(), match["id"]
     ids = (number, f"participant{number}") if number else ()
-    group = groups.setdefault(number or name, _Group(number or name, name, ids))
+    group = groups.setdefault(number or name, _Group(number or name, name, ids, number or ""))
     if not member.folder or member.fault:
         own = match["file"] if depth + 1 == len(member.parts) else ""
         group.members.append((own or member.parts[-1], member))
@@ -463,7 +465,8 @@ def _canvas(member: _Member, exercise: str, groups: dict[str, _Group]) -> bool:
     match = _canvas_match(member, exercise)
     if not match:
         return False
-    group = groups.setdefault(match["user"], _Group(match["user"], match["name"], (match["user"],)))
+    user = match["user"]
+    group = groups.setdefault(user, _Group(user, match["name"], (user,), user))
     group.late = group.late or bool(match["late"])
     group.members.append((match["file"], member))
     return True
@@ -585,6 +588,7 @@ def _submission(
         late=group.late,
         problem=problem,
         email=person.email if person else "",
+        number=group.number,
     )
 
 

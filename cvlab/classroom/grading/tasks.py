@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cvlab.classroom.exercises import HIDDEN_TAGS
 from cvlab.classroom.grading import answers, compare
 
 PROBE_TAG = "probe"
@@ -81,7 +82,7 @@ class Task:
     points: float
     names: tuple[str, ...]
     solution: str
-    check: str  #: source of the visible self-check
+    check: str  #: source of the visible self-check and of the helpers that are given for it
     probes: tuple[Probe, ...]
     rules: tuple[Rule, ...] = ()
     wrong: tuple[WrongAnswer, ...] = ()
@@ -135,7 +136,7 @@ def parse(data: bytes, name: str) -> Exercise:
     setup = tuple(
         answers.plain(cell.source)
         for cell in notebook.cells
-        if cell.kind == "code" and cell.index < first
+        if cell.kind == "code" and cell.index < first and not HIDDEN_TAGS & set(cell.tags)
     )
     tasks = tuple(
         Task(
@@ -143,7 +144,7 @@ def parse(data: bytes, name: str) -> Exercise:
             points=points[task],
             names=names,
             solution=answers.plain(solutions[task].source),
-            check=answers.plain(checks[f"check-{task}"].source),
+            check=_with_helpers(notebook, checks[f"check-{task}"], first),
             probes=tuple(probes.get(task, ())),
             rules=tuple(rules.get(task, ())),
             wrong=tuple(wrong.get(task, ())),
@@ -153,6 +154,16 @@ def parse(data: bytes, name: str) -> Exercise:
     for task in tasks:
         _add_up(task, name)
     return Exercise(name, notebook, setup, tasks, hashlib.sha256(data).hexdigest())
+
+
+def _with_helpers(notebook: answers.Notebook, check: answers.Cell, first: int) -> str:
+    """Return a check, preceded by what the notebook gives students between its tasks."""
+    helpers = [
+        answers.plain(cell.source)
+        for cell in notebook.cells[first : check.index]
+        if cell.kind == "code" and not (cell.solution or cell.grade or HIDDEN_TAGS & set(cell.tags))
+    ]
+    return "\n\n".join([*helpers, answers.plain(check.source)])
 
 
 def _points(data: bytes, name: str) -> dict[str, float]:
