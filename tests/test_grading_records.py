@@ -709,7 +709,7 @@ def test_times_are_in_a_table_of_their_own():
 
 def test_all_forms_are_written(tmp_path):
     grades = grades_of(record("11"), record("12"))
-    people = {name: Person(participant=name) for name in ("11", "12")}
+    people = {name: exports.Person(participant=name) for name in ("11", "12")}
     files = exports.write(tmp_path, grades, people)
     names = {str(file.relative_to(tmp_path)) for file in files}
     assert {"grades.csv", "canvas.csv", "moodle.csv", "junit.xml"} < names
