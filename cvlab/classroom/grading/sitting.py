@@ -264,9 +264,13 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
+        before: list[Any] = []
         while not self._stop.wait(LOOK_SECONDS):
             with self._lock:
-                watched = list(self._boxes.values())
+                known = list(self._boxes.values())
+            # A look takes milliseconds, and most boxes have ended before a second one would come.
+            watched = [(box, most) for box, most in known if any(box is old for old in before)]
+            before = [box for box, _most in known]
             children = _children() if watched else {}
             for box, most in watched:
                 if memory(box.pid, most, children) <= most:
