@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import functools
 import json
 import signal
 import subprocess
@@ -154,7 +153,7 @@ def test_another_seed_is_another_run(a_class, shared):
     assert len(seeds) == 2
 
 
-def test_workers_processes_and_machines_give_the_same_bytes(a_class, monkeypatch, shared):
+def test_workers_and_processes_give_the_same_bytes(a_class, shared):
     made = {}
     for workers in (1, 4):
         options = change(a_class, workers=workers, out=a_class.out / str(workers))
@@ -162,15 +161,9 @@ def test_workers_processes_and_machines_give_the_same_bytes(a_class, monkeypatch
         made[workers] = (options.out / "grades.jsonl").read_bytes()
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         options = change(a_class, out=a_class.out / "processes")
-        monkeypatch.setattr(session, "_executor", functools.partial(_as_it_is, pool))
-        session.run(options, lambda _line: None)
+        session.run(options, lambda _line: None, pool)
         made["processes"] = (options.out / "grades.jsonl").read_bytes()
     assert len(set(made.values())) == 1
-
-
-@contextlib.contextmanager
-def _as_it_is(executor, _options):
-    yield executor
 
 
 def test_a_dask_cluster_gives_the_same_bytes(a_class, shared):

@@ -208,12 +208,15 @@ atexit.register(_dismiss)
 # ----------------------------------------------------------------------------------------- a class
 
 
-def run(options: Options, report: Callable[[str], None]) -> Outcome:
+def run(
+    options: Options, report: Callable[[str], None], executor: Executor | None = None
+) -> Outcome:
     """Grade a class and write its grades; goes on where an earlier run has stopped.
 
     Args:
         options: what to grade, and how.
         report: receives lines for people.
+        executor: runs the jobs, wherever; by default what the options say.
 
     Raises:
         SessionError: if something about the command has to change; nothing was run.
@@ -237,7 +240,7 @@ def run(options: Options, report: Callable[[str], None]) -> Outcome:
             done = journal.finished(known)
             left = [one for one in intake.submissions if one.student not in done]
             report(_plan(exercise, intake, len(done), seed))
-            seconds = _grade(left, options, seed, walls, journal, report) if left else {}
+            seconds = _grade(left, options, seed, walls, journal, report, executor) if left else {}
             _refresh(journal, intake.submissions, options)
             journal.finish(list(known))
             records = [record for record in journal.records() if record.student in known]
@@ -320,11 +323,13 @@ def _grade(
     walls: str,
     journal: Journal,
     report: Callable[[str], None],
+    executor: Executor | None,
 ) -> dict[str, float]:
     """Grade submissions and put them into the journal as they come; return each one's seconds."""
     seconds: dict[str, float] = {}
     jobs = _jobs(left, options, seed, walls)
-    with _executor(options) as executor, _bar(len(left), report) as progress:
+    given = contextlib.nullcontext(executor) if executor else _executor(options)
+    with given as executor, _bar(len(left), report) as progress:
         running: set[Future[Graded]] = set()
         most = AHEAD * options.workers
         try:
