@@ -335,9 +335,12 @@ def test_another_file_is_never_overwritten(path, content):
     ("change", "sentence"),
     [
         ({"seed": 8}, "another seed (there 7, now 8)"),
-        ({"digest": "e" * 64}, "another digest"),
-        ({"rules": "2"}, "another rules (there '1', now '2')"),
-        ({"exercise": "01_knn", "seed": 1}, "another exercise (there '15_boxes', now '01_knn'), s"),
+        ({"digest": "e" * 64}, "another version of the exercise, or other limits;"),
+        ({"rules": "2"}, "another version of the grader;"),
+        (
+            {"exercise": "01_knn", "seed": 1},
+            "another exercise (there 15_boxes, now 01_knn), another s",
+        ),
     ],
 )
 def test_the_journal_of_another_run_is_refused(path, change, sentence):
@@ -347,7 +350,7 @@ def test_the_journal_of_another_run_is_refused(path, change, sentence):
     with pytest.raises(JournalError) as caught:
         Journal(path, dataclasses.replace(KEY, **change))
     assert sentence in str(caught.value)
-    assert "choose another --out, or move it away" in str(caught.value)
+    assert "choose another --out, or give --no-resume" in str(caught.value)
     assert path.read_bytes() == before
 
 

@@ -178,6 +178,40 @@ def test_a_dask_cluster_gives_the_same_bytes(a_class, shared):
     assert here == there
 
 
+def test_a_second_grader_leaves_the_first_alone(a_class, shared):
+    """It neither takes away the copies that are being graded, nor puts the journal aside."""
+    said = []
+
+    def meddle(line: str) -> None:
+        if not said and "tasks" in line:
+            for resume in (True, False):
+                with pytest.raises(session.SessionError, match="is in use by another grader"):
+                    session.run(change(a_class, resume=resume), said.append)
+            said.append("met")
+
+    assert session.run(a_class, meddle).graded == len(POINTS)
+    assert said == ["met"]
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_folder_keeps_its_seed(a_class, shared, resume):
+    free = change(a_class, seed=None)
+    session.run(free, lambda _line: None)
+    first = json.loads((a_class.out / "journal.jsonl").read_text().splitlines()[0])["seed"]
+    session.run(change(free, resume=resume), lambda _line: None)
+    again = json.loads((a_class.out / "journal.jsonl").read_text().splitlines()[0])["seed"]
+    assert first == again
+    assert (a_class.out / "journal.1.jsonl").exists() != resume
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(a_class):
+    a_class.out.mkdir(parents=True)
+    (a_class.out / "file").write_text("")
+    for out in (a_class.out / "file", a_class.out / "file" / "below"):
+        with pytest.raises(JournalError, match=r"cannot write to .*; check the folder"):
+            session.run(change(a_class, out=out), lambda _line: None)
+
+
 def test_no_scheduler_is_one_sentence(a_class, shared):
     with pytest.raises(session.SessionError, match=r"there is no Dask scheduler at .*start one"):
         session.run(change(a_class, scheduler="tcp://127.0.0.1:9"), lambda _line: None)
@@ -371,7 +405,7 @@ def test_the_command(a_class, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["grade"], "SUBMISSIONS and --exercise and --out is missing"),
+        (["grade"], "SUBMISSIONS, --exercise and --out are missing"),
         (["grade", ".", "--exercise", "99_none", "--out", "x"], "there is no exercise '99_none'"),
         (["grade", "nowhere", "--exercise", "01_knn", "--out", "x"], "there is no nowhere"),
         (["exercises", "99_none"], "there is no exercise '99_none'; there are 01_knn"),
@@ -382,11 +416,22 @@ def test_a_command_that_cannot_be_says_why(words, sentence, capsys):
     assert sentence in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["--due", "soon"], ["--late", "2"], ["--workers", "0"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--due", "soon"],
+        ["--due", "2030-03-15"],  # midnight, as that day begins?
+        ["--late", "2"],
+        ["--workers", "0"],
+        ["--cell-seconds", "0"],
+    ],
+)
 def test_a_word_that_makes_no_sense_is_refused(words, capsys):
     with pytest.raises(SystemExit):
         cli.main(["grade", ".", *words])
-    assert "is no" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "is no" in said
+    assert said.count("\n") == 1
 
 
 def test_the_doctor(capsys):

@@ -13,7 +13,7 @@ import time
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cvlab.classroom.notebooks import ROOT
 
@@ -254,11 +254,18 @@ def make_address(options: argparse.Namespace) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong with the words, and where to read on."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"cvlab: {message}; see `{self.prog} --help`.\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command's argument parser."""
     from cvlab import __version__
 
-    top = argparse.ArgumentParser("cvlab", description="Build and check the cvlab course.")
+    top = _Parser("cvlab", description="Build and check the cvlab course.")
     top.add_argument("--version", action="version", version=f"cvlab {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -299,7 +306,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words = arguments[arguments.index(options.command) + 1 :]
         options.arguments = [word for word in words if word != "--full"]
     elif unknown:
-        parser().error(f"unknown: {' '.join(unknown)}")
+        parser().error(f"`cvlab {options.command}` does not know {' '.join(unknown)}")
     if not (ROOT / "_config.yml").exists():
         say("cvlab: this command works inside a checkout of the course, installed with `make`.")
         return 1

@@ -37,7 +37,11 @@ def declare(command: argparse.ArgumentParser) -> None:
         "--late-most", type=_share, default=1.0, metavar="SHARE", help="that lateness costs at most"
     )
     command.add_argument(
-        "--grace", type=_positive, default=0.0, metavar="HOURS", help="late that cost nothing"
+        "--grace",
+        type=_hours,
+        default=0.0,
+        metavar="HOURS",
+        help="after the deadline that cost nothing",
     )
     command.add_argument(
         "--seed",
@@ -75,10 +79,13 @@ def declare(command: argparse.ArgumentParser) -> None:
 
 def _time(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+        moment = datetime.fromisoformat(text)
+        if len(text) <= len("2030-02-28"):  # midnight, as the day begins, is hardly meant
+            raise ValueError
+        return moment.astimezone()
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time; write it like 2030-02-28T23:59 or 2030-02-28T23:59+01:00"
+            f"{text!r} is no day and time; write it like 2030-02-28T23:59+01:00"
         ) from None
 
 
@@ -95,7 +102,8 @@ def _number(kind: Callable[[str], float], good: Callable[[float], bool], what: s
     return read
 
 
-_share = _number(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
-_positive = _number(float, lambda value: 0 <= value < math.inf, "a number from 0")
+_share = _number(float, lambda value: 0 <= value <= 1, "a share from 0 to 1, such as 0.1")
+_hours = _number(float, lambda value: 0 <= value < 1e5, "a number of hours, 0 or more")
+_positive = _number(float, lambda value: 0 < value <= 1e6, "a number of seconds above 0")
 _seed = _number(int, lambda value: 0 <= value < 2**64, "a whole number from 0 to 2**64 - 1")
 _count = _number(int, lambda value: 1 <= value <= 1000, "a whole number from 1 to 1000")

@@ -289,7 +289,8 @@ def _wall(limits: Limits, environment: dict[str, str]) -> list[str]:
         command.append("--unshare-all")
     for name, value in environment.items():
         command += ["--setenv", name, value]
-    command += ["--proc", "/proc", "--dev", "/dev"]
+    # Its own /dev/zero, mapped, would be memory that nobody counts; see `isolation`.
+    command += ["--proc", "/proc", "--dev", "/dev", "--dev-bind", "/dev/full", "/dev/zero"]
     for folder, share in SHARES.items():
         # Not permitted with the set-user-ID bit; `Wrapped.overflows` is the limit then.
         size = [] if _set_user_id() else ["--size", str(max(1, limits.disk_bytes // share))]

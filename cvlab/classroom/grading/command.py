@@ -55,12 +55,16 @@ def _options(options: argparse.Namespace) -> session.Options:
         if value is None
     ]
     if missing:
+        *first, last = missing
+        what = f"{', '.join(first)} and {last} are" if first else f"{last} is"
         raise session.SessionError(
-            f"{' and '.join(missing)} is missing, as in `cvlab grade submitted/ --exercise 01_knn "
-            "--out grades/`."
+            f"{what} missing; a whole command is "
+            "`cvlab grade submitted/ --exercise 01_knn --out grades/`."
         )
     if not options.submissions.exists():
-        raise session.SessionError(f"there is no {options.submissions}; name a folder or a zip.")
+        raise session.SessionError(
+            f"there is no {options.submissions}; name a folder, a zip or a notebook."
+        )
     return session.Options(
         place=options.submissions,
         solution=solution(options.exercise),
@@ -94,7 +98,10 @@ def solution(name: str) -> Path:
     path = Path(name)
     if path.suffix == ".ipynb" and path.is_file():
         return path
-    raise session.SessionError(f"there is no exercise {name!r}; there are {', '.join(known)}.")
+    raise session.SessionError(
+        f"there is no exercise {name!r}; there are {', '.join(known)}. A solution notebook "
+        "elsewhere is named by its path, with .ipynb."
+    )
 
 
 def _tell(outcome: session.Outcome, out: Path, say: Callable[[str], None]) -> None:

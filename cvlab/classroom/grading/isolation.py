@@ -28,8 +28,9 @@ import socket
 import struct
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 NOBODY = 65534
 WORK = Path("/box")  # in the box
@@ -107,9 +108,13 @@ FORBIDDEN = {
     "msgget": (68, 186),
     "move_pages": (279, 239),
     "migrate_pages": (256, 238),
+    "vmsplice": (278, 75),
+    "io_setup": (206, 0),
 }
 SOCKET, SOCKETPAIR, CLONE, CLONE3 = (41, 198), (53, 199), (56, 220), (435, 435)
-PRCTL = (157, 167)
+PRCTL, MMAP, FCNTL, SETSOCKOPT = (157, 167), (9, 222), (72, 25), (54, 208)
+MAP_SHARED, MAP_ANONYMOUS, SO_SNDBUF = 1, 32, 7
+LOCKS = 6, 7, 37, 38  # F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW
 ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column, AUDIT_ARCH
 
 
@@ -315,8 +320,10 @@ def _build_root(folders: list[Path], limits: Limits) -> None:
     # A checkout may lie in /tmp, so this comes after it.
     for path in folders:
         _bind(path, new)
-    for name in ("null", "zero", "full", "random", "urandom"):
+    for name in ("null", "full", "random", "urandom"):
         _bind(Path("/dev") / name, new, device=True)
+    # Whoever maps the real one has memory that nobody counts; full reads as zeros, too.
+    _bind(Path("/dev/full"), new, device=True, name="/dev/zero")
     (new / "proc").mkdir(exist_ok=True)
     _mount("proc", new / "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     (new / "old").mkdir()
@@ -328,9 +335,9 @@ def _build_root(folders: list[Path], limits: Limits) -> None:
     _read_only(Path("/"), recursive=False)
 
 
-def _bind(path: Path, new: Path, *, device: bool = False) -> None:
-    """Show a file or folder of the host in the new root, at the same place."""
-    target = new / path.relative_to("/")
+def _bind(path: Path, new: Path, *, device: bool = False, name: str = "") -> None:
+    """Show a file or folder of the host in the new root, by the same name or another."""
+    target = new / Path(name or path).relative_to("/")
     target.parent.mkdir(parents=True, exist_ok=True)
     if path.is_symlink():  # /bin, /lib and the like are links into /usr on most systems
         target.symlink_to(os.readlink(path))
@@ -450,51 +457,62 @@ def seccomp() -> None:
     _call("seccomp", done)
 
 
+# The kernel's classic packet filter machine: its instructions, and what a filter answers.
+_LOAD, _EQUAL, _GREATER, _BITS, _END = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL = 0x7FFF0000, 0x80000000
+_REFUSE = 0x00050000  # and the number of the error; without one the call seems to have worked
+_Lines: TypeAlias = list[tuple[int, int, int, int]]
+
+
 def _filter() -> bytes:
-    """Return the program of the filter, for the kernel's classic packet filter machine."""
+    """Return the program of the filter."""
     column, architecture = _architecture()
-    load, equal, greater, bits, end = 0x20, 0x15, 0x35, 0x45, 0x06
-    allow, kill = 0x7FFF0000, 0x80000000
-    refuse = 0x00050000  # and the number of the error
-    lines: list[tuple[int, int, int, int]] = [
-        (load, 0, 0, 4),  # the architecture: on x86-64 there are two other tables of calls
-        (equal, 1, 0, architecture),
-        (end, 0, 0, kill),
-        (load, 0, 0, 0),  # the number of the call
+    lines: _Lines = [
+        (_LOAD, 0, 0, 4),  # the architecture: on x86-64 there are two other tables of calls
+        (_EQUAL, 1, 0, architecture),
+        (_END, 0, 0, _KILL),
+        (_LOAD, 0, 0, 0),  # the number of the call
     ]
     if column == 0:
-        lines += [(greater, 0, 1, 0x40000000), (end, 0, 0, kill)]  # the x32 table
+        lines += [(_GREATER, 0, 1, 0x40000000), (_END, 0, 0, _KILL)]  # the x32 table
     for numbers in FORBIDDEN.values():
-        lines += [(equal, 0, 1, numbers[column]), (end, 0, 0, refuse | errno.EPERM)]
+        lines += [(_EQUAL, 0, 1, numbers[column]), (_END, 0, 0, _REFUSE | errno.EPERM)]
     # Its flags are in memory, where a filter cannot look; the C library then uses clone.
-    lines += [(equal, 0, 1, CLONE3[column]), (end, 0, 0, refuse | errno.ENOSYS)]
+    lines += [(_EQUAL, 0, 1, CLONE3[column]), (_END, 0, 0, _REFUSE | errno.ENOSYS)]
     spaces = NAMESPACES | CLONE_NEWUSER | CLONE_NEWCGROUP
-    lines += [
-        (equal, 0, 4, CLONE[column]),
-        (load, 0, 0, 16),  # the first argument
-        (bits, 0, 1, spaces),
-        (end, 0, 0, refuse | errno.EPERM),
-        (end, 0, 0, allow),
-    ]
+    lines += _with_bits(CLONE[column], 0, [spaces], _REFUSE | errno.EPERM)
     # A box that does not end with whoever waits for it would outlive the judge. Answered as if it
     # had been done: whoever asks for it in a notebook wants to end with somebody, and will.
-    lines += [
-        (equal, 0, 4, PRCTL[column]),
-        (load, 0, 0, 16),
-        (equal, 0, 1, PR_SET_PDEATHSIG),
-        (end, 0, 0, refuse),
-        (end, 0, 0, allow),
-    ]
+    lines += _with_value(PRCTL[column], 0, [PR_SET_PDEATHSIG], _REFUSE)
     for call in (SOCKET, SOCKETPAIR):
-        lines += [
-            (equal, 0, 4, call[column]),
-            (load, 0, 0, 16),
-            (equal, 1, 0, socket.AF_UNIX),
-            (end, 0, 0, refuse | errno.EAFNOSUPPORT),
-            (end, 0, 0, allow),
-        ]
-    lines.append((end, 0, 0, allow))
+        family = [socket.AF_UNIX]
+        lines += _with_value(call[column], 0, family, _ALLOW, _REFUSE | errno.EAFNOSUPPORT)
+    # Shared pages stay when a process has forgotten them, and locks and full sockets are memory of
+    # the kernel: nobody who watches processes would see it. Locks look as if they were had.
+    shared = [MAP_ANONYMOUS, MAP_SHARED]
+    lines += _with_bits(MMAP[column], 3, shared, _REFUSE | errno.ENOMEM)
+    lines += _with_value(FCNTL[column], 1, LOCKS, _REFUSE)
+    lines += _with_value(SETSOCKOPT[column], 2, [SO_SNDBUF], _REFUSE)
+    lines.append((_END, 0, 0, _ALLOW))
     return b"".join(struct.pack("HBBI", *line) for line in lines)
+
+
+def _with_value(
+    call: int, argument: int, values: Sequence[int], verdict: int, otherwise: int = _ALLOW
+) -> _Lines:
+    """Return what gives a verdict on a call by whether an argument has one of some values."""
+    count = len(values)
+    tests = [(_EQUAL, count - n, 0, value) for n, value in enumerate(values)]
+    ends = [(_END, 0, 0, otherwise), (_END, 0, 0, verdict)]
+    return [(_EQUAL, 0, count + 3, call), (_LOAD, 0, 0, 16 + 8 * argument), *tests, *ends]
+
+
+def _with_bits(call: int, argument: int, masks: Sequence[int], verdict: int) -> _Lines:
+    """Return what gives a verdict on a call if an argument has a bit of each of some masks."""
+    count = len(masks)
+    tests = [(_BITS, 0, count - n, mask) for n, mask in enumerate(masks)]
+    ends = [(_END, 0, 0, verdict), (_END, 0, 0, _ALLOW)]
+    return [(_EQUAL, 0, count + 3, call), (_LOAD, 0, 0, 16 + 8 * argument), *tests, *ends]
 
 
 def doctor() -> dict[str, str | None]:

@@ -23,7 +23,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cvlab.classroom.exercises import HIDDEN_TAGS
@@ -175,7 +175,8 @@ class Judge:
         cells = [code for code in located.prelude if code.role != "check"]
         undone = max((c.index for c in cells if c.role == "superseded"), default=-1)
         again = [one.source for one in located.answers if one.cells and min(one.cells) < undone]
-        replays = max(REPLAYS, len(self.exercise.tasks) + 2)  # one for each that crashes
+        # One for each task that crashes, and one where it is heard again.
+        replays = max(REPLAYS, 2 * len(self.exercise.tasks) + 2)
         return Sitting(self.place, cells, again, self.policy, self.watch, replays)
 
     def _probed(self, sitting: Sitting, task: Task, probe: Probe) -> Reply:
@@ -250,41 +251,49 @@ class Judge:
             ZygoteError: if no box can be made any more.
         """
         began = time.monotonic()
-        remarks = [problem] if problem else []
-        digest = "" if data is None else hashlib.sha256(data).hexdigest()
+        heard = self._heard(data)
+        record = Record(
+            student=student,
+            name=name,
+            exercise=self.exercise.name,
+            submission="" if data is None else hashlib.sha256(data).hexdigest(),
+            seed=self.seed,
+            tasks=tuple(heard.results),
+            flags=_flags([problem, *heard.flags]),
+            late=late,
+        )
+        seconds = time.monotonic() - began
+        return Graded(record, heard.cells, heard.probes, seconds, heard.boxes)
 
-        def record(results: list[TaskResult], flags: list[str]) -> Record:
-            return Record(
-                student=student,
-                name=name,
-                exercise=self.exercise.name,
-                submission=digest,
-                seed=self.seed,
-                tasks=tuple(results),
-                flags=_flags(flags),
-                late=late,
-            )
-
+    def _heard(self, data: bytes | None) -> _Heard:
+        tasks = self.exercise.tasks
         if data is None:
-            results = [_nothing(task, "Nothing was handed in.") for task in self.exercise.tasks]
-            return Graded(record(results, remarks), seconds=time.monotonic() - began)
+            return _Heard([_nothing(task, "Nothing was handed in.") for task in tasks])
         try:
             located = answers.locate(answers.read(data), self.exercise.notebook)
         except NotebookProblem as error:
-            results = [_refused(task, str(error)) for task in self.exercise.tasks]
-            flags = [*remarks, str(error)]
-            return Graded(record(results, flags), seconds=time.monotonic() - began)
+            return _Heard([_refused(task, str(error)) for task in tasks], [str(error)])
         with self._sitting(located) as sitting:
             hearing = _Hearing(self, located, sitting)
             results = hearing.verdicts()
-            flags = [*remarks, *located.remarks, *hearing.flags()]
-            return Graded(
-                record(results, flags),
+            return _Heard(
+                results,
+                flags=[*located.remarks, *hearing.flags()],
                 cells=hearing.cells(results),
                 probes=tuple(hearing.outcomes),
-                seconds=time.monotonic() - began,
                 boxes=sitting.replays,
             )
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What a submission came to, whosever it is."""
+
+    results: list[TaskResult]
+    flags: list[str] = field(default_factory=list)
+    cells: tuple[CellOutcome, ...] = ()
+    probes: tuple[ProbeOutcome, ...] = ()
+    boxes: int = 0
 
 
 def _zygote(exercise: Exercise) -> Place:
@@ -310,7 +319,31 @@ class _Hearing:
                 heard = self.sitting.open()
             results.append(self._verdict(task, answer, heard))
         self.sitting.close()
+        heard_once = zip(tasks, self.located.answers, results, strict=True)
+        results = [self._as_checked(*each) for each in heard_once]
         return self._hinted(results) if self.judge.policy.hints else results
+
+    def _as_checked(self, task: Task, answer: Answer, result: TaskResult) -> TaskResult:
+        """Return the better result of a task where later cells have changed what its answer uses.
+
+        The student saw the answer checked before those; `nbval` would run the check there, too.
+        """
+        if result.verdict in ("right", "missing"):
+            return result
+        located = _as_checked(task, answer, self.located)
+        if located is None:
+            return result
+        with self.judge._sitting(located) as sitting:
+            sitting.left, sitting.replays = self.sitting.left, self.sitting.replays
+            sitting.lost = dict(self.sitting.lost)
+            hearing = _Hearing(self.judge, located, sitting)
+            again = hearing._verdict(task, answer, sitting.open())
+        self.sitting.left, self.sitting.replays = sitting.left, sitting.replays
+        if again.points <= result.points:
+            return result
+        others = [outcome for outcome in self.outcomes if outcome.task != task.name]
+        self.outcomes = others + hearing.outcomes
+        return again
 
     def _verdict(self, task: Task, answer: Answer, heard: bool) -> TaskResult:
         if answer.missing or answer.untouched:
@@ -528,6 +561,32 @@ def _reachable(task: Task, answer: Answer, located: Located) -> str | None:
 
     None if that cannot be told, because the code is no Python or nested too deeply.
     """
+    used = _used(task, answer, located)
+    return None if used is None else "\n\n".join([*used[1], answer.source])
+
+
+def _as_checked(task: Task, answer: Answer, located: Located) -> Located | None:
+    """Return a notebook up to the last check of a task; None if the rest does not matter to it.
+
+    The rest matters if it binds a name that the answer uses.
+    """
+    checks = [code.index for code in located.prelude if task.name in code.tasks]
+    last = max([*checks, *answer.cells])
+    later = [code for code in located.prelude if code.index > last and code.role != "check"]
+    used = _used(task, answer, located)
+    if used is None or not any(
+        used[0] & _bound(node) for code in later for node in _body(code.source)
+    ):
+        return None
+    prelude = tuple(code for code in located.prelude if code.index <= last)
+    return dataclasses.replace(located, prelude=prelude)
+
+
+def _used(task: Task, answer: Answer, located: Located) -> tuple[set[str], list[str]] | None:
+    """Return the names that an answer takes from the notebook, and the statements that bind them.
+
+    None if that cannot be told, because the code is no Python or nested too deeply.
+    """
     texts: list[str] = []
     binding: dict[str, list[int]] = {}
     for code in located.prelude:
@@ -541,18 +600,21 @@ def _reachable(task: Task, answer: Answer, located: Located) -> str | None:
     for name in task.names:  # the answer is what counts of these, as the box runs it last
         binding.pop(name, None)
     pending = _needed(answer.source)
+    names: set[str] = set()
     taken: set[int] = set()
     while pending:
-        for position in binding.pop(pending.pop(), ()):
+        name = pending.pop()
+        names.add(name)
+        for position in binding.pop(name, ()):
             if position not in taken:
                 taken.add(position)
                 needed = _needed(texts[position])
                 if needed is None:
                     return None
-                pending |= needed
+                pending |= needed - names
     if pending is None:
         return None
-    return "\n\n".join([*(texts[position] for position in sorted(taken)), answer.source])
+    return names - set(task.names), [texts[position] for position in sorted(taken)]
 
 
 def _body(source: str) -> list[ast.stmt]:
@@ -610,6 +672,8 @@ def _bound(node: ast.stmt) -> set[str]:
             found |= {(alias.asname or alias.name).split(".")[0] for alias in each.names}
         elif isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
             found.add(each.id)
+        elif isinstance(each, ast.comprehension):  # its variables are its own
+            pending += [each.iter, *each.ifs]
         elif not isinstance(each, ast.Lambda):
             pending += ast.iter_child_nodes(each)
     return found

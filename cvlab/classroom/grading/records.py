@@ -51,6 +51,12 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\uf
 _BIDI = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MARK = "cvlab grading journal 1"
+_CHANGED = {  # what is said of each field of a key
+    "exercise": "another exercise (there {0!s:.100}, now {1!s:.100})",
+    "seed": "another seed (there {0!s:.30}, now {1!s:.30})",
+    "digest": "another version of the exercise, or other limits",
+    "rules": "another version of the grader",
+}
 
 
 class RecordError(ValueError):
@@ -315,8 +321,12 @@ class Key:
 
 
 @contextlib.contextmanager
-def _sentences(path: Path, verb: str) -> Iterator[None]:
-    """Turn an error of the file system into one sentence that says what to do."""
+def one_sentence(path: Path, verb: str) -> Iterator[None]:
+    """Turn an error of the file system into one sentence that says what to do.
+
+    Raises:
+        JournalError: with that sentence.
+    """
     try:
         yield
     except OSError as error:
@@ -346,7 +356,7 @@ def replace(path: Path, chunks: Iterable[bytes]) -> None:
         JournalError: if it cannot be written; the old file is still there.
     """
     partial = path.with_name(f".{path.name}.partial")
-    with _sentences(path, "write"):
+    with one_sentence(path, "write"):
         try:
             with partial.open("wb") as file:
                 file.writelines(chunks)
@@ -392,7 +402,7 @@ class Journal:
         self._lock = threading.Lock()
         self._lines: dict[str, tuple[int, int, str]] = {}  # student: offset, bytes, submission
         self._end = 0
-        with _sentences(self.path, "open"):
+        with one_sentence(self.path, "open"):
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
             self._fd = os.open(self.path, flags | os.O_NONBLOCK, 0o600)
         _open.add(self)
@@ -443,7 +453,7 @@ class Journal:
     def _resume(self) -> None:
         """Check the header and index the lines; cut off a last one that is not whole."""
         header = _spell({"journal": _MARK, **dataclasses.asdict(self.key)})
-        with _sentences(self.path, "read"), open(self._fd, "rb", closefd=False) as stream:
+        with one_sentence(self.path, "read"), open(self._fd, "rb", closefd=False) as stream:
             stream.seek(0)
             line = stream.readline(LINE)
             if not line.endswith(b"\n") and header.startswith(line):
@@ -474,10 +484,10 @@ class Journal:
             raise JournalError(
                 f"{self.path} is not a journal of this grader; choose another --out, or move it."
             )
-        said = ", ".join(f"{n} (there {other[n]!r:.30}, now {mine[n]!r:.30})" for n in changed)
+        said = ", ".join(_CHANGED[name].format(other[name], mine[name]) for name in changed)
         raise JournalError(
-            f"{self.path} was begun with another {said}; choose another --out, or move it away "
-            "to grade everything again."
+            f"{self.path} was begun with {said}; choose another --out, or give --no-resume to "
+            "grade everything again."
         )
 
     def _index(self, line: bytes, number: int) -> None:
@@ -502,7 +512,7 @@ class Journal:
 
     def _append(self, line: bytes) -> None:
         """Write a line whole or not at all, and wait for the disk."""
-        with _sentences(self.path, "write"):
+        with one_sentence(self.path, "write"):
             try:
                 rest = memoryview(line)
                 while rest:

@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import dataclasses
 import json
+import os
 import secrets
 import shutil
 import sys
@@ -28,7 +29,7 @@ from tqdm import tqdm
 from cvlab.classroom.grading import exports, feedback, isolation, judge, submissions, tasks
 from cvlab.classroom.grading.exports import Grade, Late
 from cvlab.classroom.grading.judge import Graded, Judge
-from cvlab.classroom.grading.records import Journal, Key, Record
+from cvlab.classroom.grading.records import Journal, Key, Record, one_sentence
 from cvlab.classroom.grading.sitting import Place, Policy
 from cvlab.classroom.grading.submissions import Submission
 from cvlab.classroom.grading.tasks import Exercise
@@ -39,6 +40,12 @@ AHEAD = 2  # jobs of each worker that wait, so that none stands idle
 SECRET = 16  # bytes
 REASSURE_SECONDS = 15.0  # in a pipe: nobody should stare at silence
 OPTIONAL_WALLS = frozenset({"Landlock"})  # the others say the same twice
+FORMS = {
+    "nbgrader": "nbgrader's form",
+    "moodle": "Moodle's form",
+    "canvas": "Canvas's form",
+    "folder": "a folder",
+}
 
 
 class SessionError(ValueError):
@@ -166,6 +173,7 @@ def place(walls: str) -> Callable[[Exercise], Place]:
 
 _judges: dict[tuple[str, bytes, int, Policy, str], Judge] = {}
 _judges_lock = threading.Lock()
+_stopping = threading.Event()  # what fails now was stopped, and is not tried again
 
 
 def work(job: Job) -> Graded:
@@ -180,7 +188,7 @@ def work(job: Job) -> Graded:
         try:
             return one.grade(job.data, job.student, job.name, late=job.late, problem=job.problem)
         except ZygoteError:
-            if attempt:
+            if attempt or _stopping.is_set():
                 raise
             _dismiss(one)  # it may have been a victim of some other process's hunger for memory
     raise AssertionError("unreachable")
@@ -229,9 +237,8 @@ def run(
     walls, said = choose_walls(unsafe=options.unsafe)
     if said:
         report(said)
-    options.out.mkdir(parents=True, exist_ok=True)
-    with _intake(options, exercise) as intake:
-        for remark in intake.remarks:
+    with _alone(options.out), _intake(options, exercise) as intake:
+        for remark in (*intake.remarks, *_lateness(intake, options)):
             report(f"Note: {remark}")
         seed = _seed(options)
         key = Key(exercise.name, seed, judge.digest(exercise, options.policy), judge.RULES_VERSION)
@@ -244,8 +251,35 @@ def run(
             _refresh(journal, intake.submissions, options)
             journal.finish(list(known))
             records = [record for record in journal.records() if record.student in known]
-    grades, files = _write(records, intake, options, seconds)
+        with one_sentence(options.out, "write to"):
+            grades, files = _write(records, intake, options, seconds)
     return Outcome(grades, len(left), time.monotonic() - began, files)
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Make the folder for the grades, and keep other graders out of it.
+
+    The journal's lock comes too late: it is opened after the submissions have been copied here.
+    """
+    import fcntl  # not on Windows, where nothing is graded
+
+    with one_sentence(out, "write to"):
+        out.mkdir(parents=True, exist_ok=True)
+        folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(folder)
+        raise SessionError(
+            f"{out} is in use by another grader; wait for it, or choose another --out."
+        ) from None
+    except OSError:
+        pass  # a network's file system without locks of folders; the journal has one of its own
+    try:
+        yield
+    finally:
+        os.close(folder)
 
 
 @contextlib.contextmanager
@@ -254,33 +288,53 @@ def _intake(options: Options, exercise: Exercise) -> Iterator[submissions.Intake
     work_folder = options.out / ".submissions"
     shutil.rmtree(work_folder, ignore_errors=True)  # of a run that was killed
     try:
-        yield submissions.find(options.place, exercise.name, work_folder, options.roster)
+        with one_sentence(work_folder, "write to"):
+            found = submissions.find(options.place, exercise.name, work_folder, options.roster)
+        yield found
     finally:
         shutil.rmtree(work_folder, ignore_errors=True)
 
 
+def _lateness(intake: submissions.Intake, options: Options) -> Iterator[str]:
+    """Iterate over sentences on what the options for lateness cannot do here."""
+    if options.due is None and not options.late.per_day:
+        return
+    if intake.layout == "canvas":
+        yield "Canvas says who was late, not by how much: each of them counts as one day late."
+    elif options.due is None:
+        yield "--late takes nothing without a deadline; add --due."
+    elif not any(one.submitted for one in intake.submissions):
+        yield (
+            "nothing here says when it was handed in, so nobody is late, whatever --due says; "
+            "nbgrader's tree and Canvas's zip do."
+        )
+
+
 def _seed(options: Options) -> int:
-    """Return the seed that was asked for, that of the journal, or one that nobody can guess."""
+    """Return the seed that was asked for, that of the journal, or one that nobody can guess.
+
+    A journal that is not to be resumed is put aside; its seed stays that of the folder.
+    """
     path = options.out / JOURNAL
+    seed = options.seed
+    if seed is None:
+        seed = secrets.randbits(32)
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError), path.open("rb") as file:
+            known = json.loads(file.readline(100_000))["seed"]
+            seed = known if type(known) is int else seed
     if not options.resume and path.exists():
         number = 1 + sum(1 for _ in options.out.glob("journal.*.jsonl"))
-        path.rename(path.with_name(f"journal.{number}.jsonl"))
-    if options.seed is not None:
-        return options.seed
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError), path.open("rb") as file:
-        seed = json.loads(file.readline(100_000))["seed"]
-        if type(seed) is int:
-            return seed
-    return secrets.randbits(32)
+        with one_sentence(path, "move"):
+            path.rename(path.with_name(f"journal.{number}.jsonl"))
+    return seed
 
 
 def _plan(exercise: Exercise, intake: submissions.Intake, done: int, seed: int) -> str:
     count = len(intake.submissions)
-    kind = {"folder": "a folder"}.get(intake.layout, f"{intake.layout}'s form")
     known = f", {done} of them graded before" if done else ""
     return (
         f"{exercise.name}: {_count(len(exercise.tasks), 'task')}, {exercise.points:g} points, "
-        f"seed {seed}; {_count(count, 'student')} in {kind}{known}."
+        f"seed {seed}; {_count(count, 'student')} in {FORMS[intake.layout]}{known}."
     )
 
 
@@ -327,6 +381,7 @@ def _grade(
 ) -> dict[str, float]:
     """Grade submissions and put them into the journal as they come; return each one's seconds."""
     seconds: dict[str, float] = {}
+    _stopping.clear()
     jobs = _jobs(left, options, seed, walls)
     given = contextlib.nullcontext(executor) if executor else _executor(options)
     with given as executor, _bar(len(left), report) as progress:
@@ -345,6 +400,7 @@ def _grade(
                     seconds[graded.record.student] = graded.seconds
                 progress(len(seconds))
         except BaseException:
+            _stopping.set()
             for future in running:
                 future.cancel()
             _dismiss()  # ends the boxes, so that nobody waits for an endless loop

@@ -9,6 +9,7 @@ without a control group.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -26,9 +27,7 @@ from cvlab.classroom.grading.zygote import ZygoteError
 
 REPLY = 100_000  # bytes of an answer, without a value and what a cell shows
 OUTPUTS = 20_000_000  # bytes of an answer with what a cell shows
-REPLAYS = (
-    12  # of one notebook, by default: after so many crashes and endless loops the rest is given up
-)
+REPLAYS = 12  # of one notebook, by default; after so many crashes the rest is given up
 LOOK_SECONDS = 0.1  # between two looks at the memory of the boxes
 OVER = "the time of the whole submission is over"
 
@@ -285,9 +284,10 @@ class Watch:
 def memory(pid: int, most: int = 0, children: dict[int, list[int]] | None = None) -> int:
     """Return the bytes of memory that a process and its descendants have for themselves.
 
-    Besides anonymous pages these are shared ones, what the kernel needs for their tables, and what
-    has been swapped out. What a process shares with others is counted for each of them, unless that
-    comes to more than `most`; then it is worth its time to find out exactly.
+    Besides anonymous pages these are shared ones, what the kernel needs for their tables, what has
+    been swapped out, and what fits into their sockets. What a process shares with others is counted
+    for each of them, unless that comes to more than `most`; then it is worth its time to find out
+    exactly.
     """
     children = _children() if children is None else children
     every, pending = [], [pid]
@@ -296,15 +296,35 @@ def memory(pid: int, most: int = 0, children: dict[int, list[int]] | None = None
         pending += children.get(every[-1], ())
     parts = "RssAnon:", "RssShmem:", "VmPTE:", "VmSwap:"
     quickly = {one: _fields(f"/proc/{one}/status", *parts) for one in every}
-    if sum(quickly.values()) <= most:
-        return sum(quickly.values())
+    found = _in_sockets(every)
+    if found + sum(quickly.values()) <= most:
+        return found + sum(quickly.values())
     shared = "Pss_Anon:", "Pss_Shmem:", "SwapPss:"
-    found = 0
     for one in every:
         exactly = _fields(f"/proc/{one}/smaps_rollup", *shared)
         # Nothing at all is what a file says that this user may not read.
         found += exactly + _fields(f"/proc/{one}/status", "VmPTE:") if exactly else quickly[one]
     return found
+
+
+def _in_sockets(processes: Sequence[int]) -> int:
+    """Return the bytes that the sockets of a box can hold, which no process is said to have.
+
+    The kernel tells how many sockets are in a network namespace, and not what is in them. Without
+    walls there is no such namespace, and nothing is counted.
+    """
+    for one in processes:
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{one}/ns/net") != os.readlink("/proc/self/ns/net"):
+                with open(f"/proc/{one}/net/unix", "rb") as file:
+                    return (sum(1 for _ in file) - 1) * _socket_bytes()
+    return 0
+
+
+@functools.cache
+def _socket_bytes() -> int:
+    """Return what a socket can hold: when it is full, half as much again may have come at once."""
+    return int(Path("/proc/sys/net/core/wmem_default").read_text()) * 3 // 2
 
 
 def _children() -> dict[int, list[int]]:

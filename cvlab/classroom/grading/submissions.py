@@ -158,7 +158,10 @@ def find(place: Path, exercise: str, work: Path, roster: Path | None = None) -> 
     with _members(Path(place), work) as members:
         layout, groups, remarks = _grouped(members, exercise)
         if not groups:
-            raise ValueError(f"{place} holds no submission; give a folder or zip of notebooks.")
+            raise ValueError(
+                f"{place} holds no submission of {exercise}{_instead(members)}; give a folder or "
+                "zip of its notebooks."
+            )
         found = list(_submissions(groups, people, exercise, work))
     return Intake(layout, tuple(sorted(found, key=lambda each: each.student)), tuple(remarks))
 
@@ -425,8 +428,15 @@ def _remarks(strays: list[_Member], exercise: str) -> list[str]:
     other = ["/".join(m.parts) for m in strays if not m.fault and not m.folder]
     if other:
         shown = ", ".join(other[:5]) + (", ..." if len(other) > 5 else "")
-        remarks.append(f"{len(other)} files belong to no submission of {exercise}: {shown}.")
+        belong = "file belongs" if len(other) == 1 else "files belong"
+        remarks.append(f"{len(other)} {belong} to no submission of {exercise}: {shown}.")
     return remarks
+
+
+def _instead(members: list[_Member]) -> str:
+    """Say what is there where nobody has handed in the exercise that was asked for."""
+    names = sorted({_bare(m.parts[-1])[0] for m in members if _NOTEBOOK.search(m.parts[-1])})
+    return f" (but of {', '.join(names[:3])})" if names else ""
 
 
 def _moodle_part(member: _Member) -> tuple[int, re.Match[str]] | None:
