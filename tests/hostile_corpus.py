@@ -126,6 +126,43 @@ TIMEOUT = ("timeout", 0.0)
 
 case("right", notebook())
 case(
+    "names used again for something else after the check",
+    notebook(
+        row_means="""
+        axis = 1
+        def total(x):
+            return x.sum(axis=axis)
+        def row_means(x):
+            if x.ndim != 2:
+                raise ValueError
+            return total(x) / x.shape[axis]
+        """,
+        softmax="""
+        def total(x):
+            return x.sum(dim=-1, keepdim=True)
+        def softmax(x):
+            powers = torch.exp(x - x.max(dim=-1, keepdim=True).values)
+            return powers / total(powers)
+        """,
+        after=("for axis in (0, -1):\n    print(torch.ones(2, 3).sum(axis))", "powers = 3"),
+    ),
+)
+case(
+    "a loop kept from the rule by another helper after the check",
+    notebook(
+        row_means="""
+        def helper(x):
+            return np.array([sum(row) / len(row) for row in x])
+        def row_means(x):
+            if x.ndim != 2:
+                raise ValueError
+            return helper(x)
+        """,
+        after=("def helper(x):\n    return x.mean(axis=1)",),
+    ),
+    row_means=("wrong", 0.0),
+)
+case(
     "wrong",
     notebook(row_means="def row_means(x):\n    return x.mean(axis=0)"),
     row_means=WRONG,
@@ -353,16 +390,47 @@ case(
                 kept.append(part)
         """,
     ),
-    softmax=("crash or timeout", 0.0),
+    softmax=ERROR,
 )
 case(
     "memory of no process",
     notebook(
-        attempts("os.memfd_create('x')", "assert libc.shmget(0, 4096, 0o1600) >= 0").replace(
-            "went_through = []",
-            "import ctypes, os\nlibc = ctypes.CDLL(None)\nwent_through = []",
-        )
+        "import ctypes, mmap, os\nlibc = ctypes.CDLL(None)",
+        attempts(
+            "os.memfd_create('x')",
+            "assert libc.shmget(0, 4096, 0o1600) >= 0",
+            "mmap.mmap(-1, 4096)",  # stays when the process forgets its pages
+            "mmap.mmap(os.open('/dev/zero', os.O_RDWR), 4096)",
+            "assert libc.vmsplice(os.pipe()[1], 0, 0, 0) == 0",
+            "assert libc.syscall(206, 99, ctypes.byref(ctypes.c_long())) == 0",
+        ),
     ),
+)
+case(
+    "flood of memory in sockets",
+    notebook(
+        """
+        import os, socket, time
+        def fill():
+            kept = []
+            while True:
+                try:
+                    for one in socket.socketpair():
+                        kept.append(one)
+                        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10**7)
+                        one.setblocking(False)
+                        while True:
+                            one.send(bytes(50_000))
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    time.sleep(99)
+        for _ in range(20):
+            os.fork() or fill()
+        time.sleep(99)
+        """
+    ),
+    fates={"before-0": "crash"},
 )
 case(
     "flood of the disk",

@@ -25,7 +25,7 @@ from cvlab.classroom import cli
 from cvlab.classroom.grading import isolation, session, tasks
 from cvlab.classroom.grading.exports import Late
 from cvlab.classroom.grading.judge import JudgeError
-from cvlab.classroom.grading.records import load
+from cvlab.classroom.grading.records import JournalError, load
 from cvlab.classroom.grading.session import Options
 from cvlab.classroom.grading.sitting import Policy
 from cvlab.classroom.grading.tasks import ExerciseError
@@ -115,11 +115,17 @@ def test_a_class_gets_its_grades_and_every_file(a_class):
         *("class.html", "students", "gradescope", ".secret"),
     }
     assert len(list((a_class.out / "students").iterdir())) == 6
-    rows = {row["student"]: row for row in csv.DictReader((a_class.out / "grades.csv").open())}
+    rows = {row["student"]: row for row in _table(a_class.out / "grades.csv")}
     assert rows["bob"]["row-means"] == "0.00"
     assert "cut off" in rows["fay"]["flags"]
     assert "Slowest" in (a_class.out / "class.html").read_text()
     assert all(Path(path).exists() for path in outcome.files)
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    """Read a table as spreadsheets do; the mark at its beginning is what Excel goes by."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def test_a_second_run_grades_only_what_is_new(a_class, shared):

@@ -365,7 +365,7 @@ def test_a_task_with_one_probe_or_none(copy):
     ("right", "wrong", "fault"),
     [
         ("points=1,", "points=1.5,", "its probes are worth"),
-        ("points=1,", "points=0,", "points is a number above 0"),
+        ("points=1,", "points=0,", "points= is missing, or no number above 0"),
         ('"nesterov-step"', '"nestrov-step"', "there is no task 'nestrov-step'"),
         ('dtype="value"', 'dtype="any"', "dtype"),
         ("@check.probe(", "@check.sonde(", "it declares 0 probes or rules"),

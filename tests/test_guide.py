@@ -128,7 +128,9 @@ class TestTour:
         """The pictures' alternative texts, the forger's sentence and the late days are true."""
         rows = {
             row["student"]: row
-            for row in csv.DictReader((checkout / "grades" / "grades.csv").open(encoding="utf-8"))
+            for row in csv.DictReader(
+                (checkout / "grades" / "grades.csv").open(encoding="utf-8-sig", newline="")
+            )
         }
         assert len(rows) == len(sample_class.STUDENTS) == 26
         points = sorted(float(row["grade"]) for row in rows.values())

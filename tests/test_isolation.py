@@ -115,6 +115,8 @@ REACHES = {
     "packets": "import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
     "the starter": "assert os.getppid() == 0; os.kill(2, 9)",
     "every process": "os.kill(-1, 0)",
+    "memory that nobody counts": "mmap.mmap(-1, 4096)",
+    "memory of a device": "mmap.mmap(os.open('/dev/zero', os.O_RDWR), 4096)",
     "another user": "os.setuid(0)",
     "another group": "os.setgroups([0])",
     "more than the limit": "resource.setrlimit(resource.RLIMIT_NPROC, (10**6, 10**6))",
@@ -127,6 +129,8 @@ CALLS = {
     "keyctl": "250, 0, 0",
     "io_uring_setup": "425, 8, 0",
     "userfaultfd": "323, 0",
+    "vmsplice": "278, 1, 0, 0, 0",
+    "io_setup": "206, 1, 0",
     "process_vm_readv": "310, 1, 0, 0, 0, 0, 0",
     "clone into a user namespace": "56, 0x10000011, 0, 0, 0, 0",
 }
@@ -169,6 +173,25 @@ def test_what_a_notebook_needs_works(whom):
     print(os.urandom(1) is not None)
     """
     assert inside(code, whom) == (0, "True")
+
+
+def test_the_kernel_keeps_no_locks_and_no_large_buffers_for_it(whom):
+    """Both are memory of no process; whoever asks for them is told that all went well."""
+    code = """
+    import fcntl
+    assert open("/dev/zero", "rb").read(3) == bytes(3)
+    file = open("/box/locked", "w")
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    if not os.fork():
+        fcntl.lockf(open("/box/locked", "w"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os._exit(3)
+    one, _ = socket.socketpair()
+    before = one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, before // 4)
+    print(os.waitstatus_to_exitcode(os.wait()[1]))
+    print(one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - before)
+    """
+    assert inside(code, whom) == (0, "3\n0")
 
 
 def test_libraries_work():

@@ -8,6 +8,7 @@ import mmap
 import os
 import random
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -189,14 +190,10 @@ def test_the_total_of_seconds_bounds_the_time(zygote):
 def test_the_memory_of_all_processes_together_is_watched(zygote):
     policy = dataclasses.replace(POLICY, memory_bytes=1_000_000_000)
     flood = """
-import mmap, os, time
+import os, time
 def halves(n, rng):
-    kept = []
-    for number in range(40):
-        if number == 1 and os.fork() == 0:
-            time.sleep(99)
-        kept.append(mmap.mmap(-1, 64_000_000))
-        np.frombuffer(kept[-1], np.uint8)[::4096] = 1
+    os.fork()  # neither of the two has too much
+    kept = np.ones(75_000_000)
     time.sleep(99)
 """
     with made(zygote, policy) as court:
@@ -226,6 +223,39 @@ def test_memory_counts_what_is_shared_once_and_what_is_mapped():
     assert sitting.memory(os.getpid(), most=10**12) >= alone - 30e6
     os.close(reading)
     os.close(writing)
+
+
+def test_memory_counts_what_fits_into_the_sockets_of_a_box(zygote):
+    with zygote.box() as box:
+        before = sitting.memory(box.pid)
+        cell = "import socket\nkept = [socket.socketpair() for _ in range(100)]"
+        assert sitting.ask(box, {"cell": cell}, 10).fate == "ok"
+        assert sitting.memory(box.pid) - before >= 200 * 200_000
+    # The sockets of the host are none of a box.
+    pairs = [socket.socketpair() for _ in range(100)]
+    assert sitting._in_sockets([os.getpid()]) == 0
+    for end in (end for pair in pairs for end in pair):
+        end.close()
+
+
+def test_names_used_again_after_the_check_cost_nothing(court):
+    """Where later cells bind what an answer uses, the notebook up to the check counts, too."""
+    answer = "scale = 1\ndef softmax(x):\n    return torch.softmax(x * scale, -1)"
+    found = court.grade(with_cells("for scale in 1, 9:\n    pass", at=-1, softmax=answer), "ann")
+    assert verdicts(found.record) == RIGHT
+    assert {outcome.fate for outcome in (*found.cells, *found.probes)} == {"passed"}
+    assert len(found.probes) == sum(len(task.probes) for task in court.exercise.tasks)
+    assert found.boxes == 2
+    # Before the check it is what the student saw, and an answer that is wrong stays so.
+    names = [cell["id"] for cell in small.student()["cells"]]
+    between = with_cells("scale = 9", at=names.index("softmax-check"), softmax=answer)
+    assert verdicts(court.grade(between, "ann").record)["softmax"][1] == 0
+    wrong = answer.replace("-1)", "0)")
+    found = court.grade(with_cells("scale = 9", at=-1, softmax=wrong), "ann")
+    assert verdicts(found.record)["softmax"][1] == 0
+    assert found.probes[-1].fate == "wrong"
+    # Nobody is heard again for a cell that has nothing to do with the answer.
+    assert court.grade(with_cells("other = 9", at=-1, softmax=wrong), "ann").boxes == 2
 
 
 def test_a_box_that_ended_is_not_mistaken_for_a_later_one():

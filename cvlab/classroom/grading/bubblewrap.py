@@ -40,6 +40,7 @@ from cvlab.classroom.grading.zygote import (
     Box,
     ZygoteError,
     clean_environment,
+    to_nowhere,
 )
 from cvlab.classroom.warm import parent
 
@@ -82,12 +83,11 @@ class Bubblewrap:
             self.stop()
             raise
 
-    def box(self, limits: Limits | None = None, *, heard: bool = False) -> Wrapped:
+    def box(self, limits: Limits | None = None) -> Wrapped:
         """Start a box, or take the one that was started ahead.
 
         Args:
             limits: what it may use.
-            heard: whether what it prints comes out of `Box.printed`, which has to be read then.
 
         Raises:
             ZygoteError: if it cannot be started.
@@ -103,7 +103,7 @@ class Bubblewrap:
                 self._ahead = self._start(limits)
         try:
             box.wait()
-            box.begin(heard)
+            box.begin()
         except BaseException:
             box.close()
             raise
@@ -154,7 +154,7 @@ class Wrapped(Box):
         self.place, self.limits = place, limits
         self.status, self._first, self._folders = None, None, []
         self.link, theirs = socket.socketpair()
-        self.printed, output = os.pipe()
+        self._printed, output = os.pipe()
         reading, info = os.pipe()
         inside = ["--info-fd", str(info), sys.executable, "-m", NAME, str(theirs.fileno())]
         try:
@@ -197,17 +197,16 @@ class Wrapped(Box):
         self.link.settimeout(None)
         if not self._folders:
             self.end()
-            printed = os.read(self.printed, 10_000).decode(errors="replace").splitlines()
+            printed = os.read(self._printed, 10_000).decode(errors="replace").splitlines()
             reason = printed[-1] if printed else "it did not say why."
             raise ZygoteError(f"bubblewrap starts no box: {reason[:1000]}")
 
-    def begin(self, heard: bool) -> None:
-        """Let it do what comes through `link`; close `printed` if nobody is to read it."""
+    def begin(self) -> None:
+        """Let it do what comes through `link`; from now on nobody reads what it prints."""
         with contextlib.suppress(OSError):  # it has ended, which `link` tells
-            self.link.sendall(b"h" if heard else b"q")
-        if not heard:
-            os.close(self.printed)
-            self.printed = None
+            self.link.sendall(b"b")
+        os.close(self._printed)
+        self._printed = None
 
     def overflows(self) -> bool:
         """Return whether its folders hold more than they may."""
@@ -235,7 +234,7 @@ class Wrapped(Box):
             self.end()
             with self.place.lock:
                 self.place.boxes.discard(self)
-                fds = [self._first, self.printed, *self._folders]
+                fds = [self._first, self._printed, *self._folders]
                 self.link.close()
                 for fd in filter(None, fds):
                     os.close(fd)
@@ -325,12 +324,9 @@ def main() -> None:
         socket.send_fds(link, [b"r"], folders)
         for folder in folders:
             os.close(folder)
-        if link.recv(1) == b"q":
-            null = os.open(os.devnull, os.O_RDWR)
-            os.dup2(null, 1)
-            os.dup2(null, 2)
-            os.close(null)
-        one.live(link)
+        if link.recv(1):
+            to_nowhere(1, 2)
+            one.live(link)
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1

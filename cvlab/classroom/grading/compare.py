@@ -70,8 +70,16 @@ class Difference:
         return f"{self.place}: {self.reason}" if self.place else self.reason
 
     def sparing(self) -> str:
-        """Return the difference in words that a hidden input cannot have chosen."""
-        return str(replace(self, reason=self.bare or self.reason))
+        """Return a sentence for a student, in words that a hidden input cannot have chosen.
+
+        The place is left out: it is one in what a probe made of several calls, and would send the
+        student to look for an "item 2" that the function does not return.
+
+        >>> Difference("contains nan", "item 2").sparing()
+        'What it returns contains nan.'
+        """
+        reason = self.bare or self.reason
+        return f"What it returns{'' if reason.startswith(('contains ', 'is ')) else ':'} {reason}."
 
     def inside(self, place: str) -> Difference:
         """Return the same difference as one of an item of something larger."""

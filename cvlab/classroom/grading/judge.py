@@ -167,7 +167,13 @@ class Judge:
         if reply.fate != "ok":
             raise JudgeError(
                 f"{self.exercise.name}: the solution fails the probe {probe.name} of {task.name} "
-                f"({' '.join((reply.name, reply.message)).strip()})."
+                f"({': '.join(filter(None, (reply.name, reply.message)))})."
+            )
+        if reply.value is None or isinstance(reply.value, bool):
+            raise JudgeError(
+                f"{self.exercise.name}: the probe {probe.name} of {task.name} returns {reply.value}"
+                ", which other answers would too; let it return what the function gave, not a "
+                "verdict."
             )
         return reply.value
 
@@ -406,7 +412,7 @@ class _Hearing:
             else:
                 difference = compare.compare(normal.value, expected, **probe.comparison)
                 fate = "passed" if difference is None else "wrong"
-                reason = f"What it returns: {difference.sparing()}." if difference else ""
+                reason = difference.sparing() if difference else ""
         elif reply.fate == "error":
             fate, reason = self._stopped(reply, answer)
         else:

@@ -477,7 +477,7 @@ def _write(
     days = {one.student: _days(one, options) for one in found}
     grades = exports.settle(records, options.late, days)
     people = {one.student: _person(one, intake.layout) for one in found}
-    files = exports.write(options.out, grades, people)
+    files = exports.write(options.out, grades, people, bom=True)  # Excel reads no accents else
     times = options.out / "times.csv"
     seconds = _times(times) | seconds
     exports.replace(times, [exports.times_csv(seconds).encode()])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ PROBE_TAG = "probe"
 WRONG_TAG = "wrong-answer"
 MOST_SECONDS = 60.0  # of one probe
 SKIP = "NBVAL_SKIP"
+COMPARISON = frozenset(inspect.signature(compare.compare).parameters) - {"got", "expected"}
 
 
 class ExerciseError(ValueError):
@@ -176,7 +178,10 @@ def _points(data: bytes, name: str) -> dict[str, float]:
         if grading.get("grade"):
             points = grading.get("points")
             if not isinstance(points, int | float) or points <= 0:
-                raise ExerciseError(f"{name}: {grading.get('grade_id')} is worth no points.")
+                raise ExerciseError(
+                    f"{name}: {grading.get('grade_id')} is worth no points; write `points` into "
+                    "its cell's metadata."
+                )
             found[str(grading.get("grade_id")).removeprefix("check-")] = points
     return found
 
@@ -184,12 +189,15 @@ def _points(data: bytes, name: str) -> dict[str, float]:
 def _add_up(task: Task, name: str) -> None:
     named = [one.name for one in (*task.probes, *task.rules)]
     if twice := {one for one in named if named.count(one) > 1}:
-        raise ExerciseError(f"{name}, {task.name}: two probes are called {min(twice)}.")
+        raise ExerciseError(
+            f"{name}, {task.name}: two probes are called {min(twice)}; rename one, because its "
+            "inputs are drawn by its name."
+        )
     total = math.fsum(probe.points for probe in task.probes)
     if task.probes and not math.isclose(total, task.points):
         raise ExerciseError(
             f"{name}, {task.name}: its probes are worth {total:g} points together, but the task "
-            f"{task.points:g}."
+            f"{task.points:g}; make them equal."
         )
 
 
@@ -213,7 +221,9 @@ def _declared(
         elif PROBE_TAG in cell.tags and SKIP not in cell.source:
             task, one = _declaration(cell, here)
             if task not in known:
-                raise ExerciseError(f"{here}: there is no task {task!r}.")
+                raise ExerciseError(
+                    f"{here}: there is no task {task!r}; there are {', '.join(sorted(known))}."
+                )
             target: dict[str, list[Any]] = probes if isinstance(one, Probe) else rules
             target.setdefault(task, []).append(one)
     return probes, rules, wrong
@@ -284,7 +294,10 @@ def _declaration(cell: answers.Cell, here: str) -> tuple[str, Probe | Rule]:
         if (call := _decorator(node, kind))
     ]
     if len(found) != 1:
-        raise ExerciseError(f"{here}: it declares {len(found)} probes or rules, and must one.")
+        raise ExerciseError(
+            f"{here}: it declares {len(found)} probes or rules; a cell tagged probe declares one, "
+            "a function below @check.probe(...) or @check.rule(...)."
+        )
     kind, node, call = found[0]
     node.decorator_list = []
     task, options = _options(call, here)
@@ -324,9 +337,14 @@ def _probe(tree: ast.Module, name: str, options: dict[str, Any], index: int, her
     hint = _sentence(options.pop("hint", None), here)
     normal_name = options.pop("normal", "")
     if isinstance(points, bool) or not isinstance(points, int | float) or not points > 0:
-        raise ExerciseError(f"{here}: points is a number above 0.")
+        raise ExerciseError(f"{here}: points= is missing, or no number above 0.")
     if not isinstance(seconds, int | float) or not 0 < seconds <= MOST_SECONDS:
         raise ExerciseError(f"{here}: seconds is a number above 0, at most {MOST_SECONDS:g}.")
+    if unknown := sorted(set(options) - COMPARISON):
+        raise ExerciseError(
+            f"{here}: check.probe knows no {unknown[0]}=; it knows points, hint, seconds, normal, "
+            f"{', '.join(sorted(COMPARISON))}."
+        )
     try:
         compare.compare(None, None, **options)
     except (TypeError, ValueError) as error:
@@ -336,7 +354,10 @@ def _probe(tree: ast.Module, name: str, options: dict[str, Any], index: int, her
     if normal_name:
         apart = [n for n in body if isinstance(n, ast.FunctionDef) and n.name == normal_name]
         if not apart:
-            raise ExerciseError(f"{here}: there is no function {normal_name}.")
+            raise ExerciseError(
+                f"{here}: normal={normal_name} is a function that this cell does not define; "
+                "write it here, above the probe."
+            )
         rest = [n for n in body if not (isinstance(n, ast.FunctionDef) and n.name == name)]
         normal = ast.unparse(ast.Module(rest, []))
         body = [node for node in body if node is not apart[0]]

@@ -41,6 +41,7 @@ KILLED = -signal.SIGKILL
 FIRST_USER = 100_000  # of boxes, where the grader runs as root
 MESSAGE = 65536
 MADV_COLLAPSE = 25  # of <linux/mman.h>
+PR_SET_CHILD_SUBREAPER = 36  # of <sys/prctl.h>
 REAP_SECONDS = 10.0  # the kernel's work at the end of a box, which has been killed
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -96,33 +97,30 @@ class Zygote:
             self.stop()
             raise ZygoteError(said["refused"])
 
-    def box(self, limits: Limits | None = None, *, heard: bool = False) -> Box:
-        """Start a box.
+    def box(self, limits: Limits | None = None) -> Box:
+        """Start a box; nobody reads what it prints.
 
         Args:
             limits: what it may use.
-            heard: whether what it prints comes out of `Box.printed`, which has to be read then.
 
         Raises:
             ZygoteError: if the zygote has ended or cannot fork.
         """
         link, theirs = socket.socketpair()
-        printed, output = os.pipe() if heard else (None, os.open(os.devnull, os.O_RDWR))
         request = json.dumps(dataclasses.asdict(limits or Limits())).encode()
         try:
             with self._lock:
-                socket.send_fds(self._control, [request], [theirs.fileno(), output])
+                socket.send_fds(self._control, [request], [theirs.fileno()])
                 said = self._receive()
         except (OSError, ZygoteError) as error:
-            _close(link, printed)
+            link.close()
             raise ZygoteError(f"the zygote does not answer ({error}).") from error
         finally:
             theirs.close()
-            os.close(output)
         if "refused" in said:
-            _close(link, printed)
+            link.close()
             raise ZygoteError(said["refused"])
-        return Box(self, said["pid"], link, printed)
+        return Box(self, said["pid"], link)
 
     def _receive(self) -> dict[str, Any]:
         try:
@@ -170,13 +168,13 @@ class Zygote:
 
 
 class Box:
-    """A student's process, seen from outside: a socket, what it printed, and its end.
+    """A student's process, seen from outside: a socket, and its end.
 
     Everything that comes out of it may be forged; see `exchange` for how it is read.
     """
 
-    def __init__(self, zygote: Zygote, pid: int, link: socket.socket, printed: int | None) -> None:
-        self.zygote, self.pid, self.link, self.printed = zygote, pid, link, printed
+    def __init__(self, zygote: Zygote, pid: int, link: socket.socket) -> None:
+        self.zygote, self.pid, self.link = zygote, pid, link
         self.status: int | None = None
 
     def close(self) -> int:
@@ -187,7 +185,7 @@ class Box:
                 os.kill(self.pid, signal.SIGKILL)
                 if not self.zygote.walls:
                     os.killpg(self.pid, signal.SIGKILL)
-            _close(self.link, self.printed)
+            self.link.close()
             self._wait()
             self.status = KILLED  # holds if the zygote is not there to tell
             with contextlib.suppress(ZygoteError):
@@ -210,12 +208,6 @@ class Box:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
-
-
-def _close(link: socket.socket, printed: int | None) -> None:
-    link.close()
-    if printed is not None:
-        os.close(printed)
 
 
 def clean_environment() -> dict[str, str]:
@@ -257,13 +249,16 @@ def serve(
         walls: whether boxes have any.
     """
     number = 64 * os.getpid()  # so that two zygotes seldom take the same users
+    boxes: set[int] = set()
     while True:
-        message, fds, _, _ = socket.recv_fds(control, MESSAGE, 2)
+        message, fds, _, _ = socket.recv_fds(control, MESSAGE, 1)
         if not message:
             return
         request = json.loads(message)
         if "reap" in request:
             _, status = os.waitpid(request["reap"], 0)
+            boxes.discard(request["reap"])
+            _reap_orphans(boxes)
             reply = {"status": os.waitstatus_to_exitcode(status)}
         elif parent.threads() != 1:
             reply = {"refused": f"the zygote has {parent.threads()} threads, and must have one."}
@@ -275,26 +270,33 @@ def serve(
                 # Boxes of one user would share its limit of processes.
                 user = FIRST_USER + number % 50_000
                 _become(Limits(**request), *fds, live, user if walls else None)
+            boxes.add(pid)
             reply = {"pid": pid}
         for fd in fds:
             os.close(fd)
         control.send(json.dumps(reply).encode())
 
 
+def _reap_orphans(boxes: set[int]) -> None:
+    """Reap the children that are no boxes: what a box has left, as PID 1 of a container may not.
+
+    A box keeps its number until the judge asks for its status, and so is not reaped here.
+    """
+    with contextlib.suppress(OSError):  # a kernel without this file, or one that nobody waits for
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+        for child in {int(pid) for pid in children.split()} - boxes:
+            os.waitpid(child, os.WNOHANG)
+
+
 def _become(
-    limits: Limits, link: int, output: int, live: Callable[[socket.socket], None], user: int | None
+    limits: Limits, link: int, live: Callable[[socket.socket], None], user: int | None
 ) -> None:
     """Be a box; never returns."""
     status = 70
     try:
-        for number in (1, 2):
-            os.dup2(output, number)
-        os.close(output)
         # Of its own: what one box writes to a file that the next one holds, or only sets of its
         # flags, would be a message to it.
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
+        to_nowhere(0, 1, 2)
         if user is None:
             isolation.stay(limits)
         else:
@@ -304,11 +306,16 @@ def _become(
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.write(2, f"{type(error).__name__}: {error}\n".encode(errors="replace")[:1000])
     finally:
-        os._exit(status)
+        os._exit(status)  # whatever stopped it: the judge sees that its socket is closed
+
+
+def to_nowhere(*descriptors: int) -> None:
+    """Let standard streams be the device that holds nothing."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in descriptors:
+        os.dup2(nothing, descriptor)
+    os.close(nothing)
 
 
 def _use_large_pages() -> None:
@@ -333,6 +340,8 @@ def _use_large_pages() -> None:
 def main() -> None:
     """Import the libraries, execute the setup's cells and serve."""
     control = socket.socket(fileno=int(sys.argv[1]))
+    # The first process inside of a killed box becomes a child of this one.
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
     cells = json.load(sys.stdin)
     late = LATE in sys.argv  # the setup starts threads, which no fork would have
     parent.load(parent.LIBRARIES)
@@ -346,9 +355,7 @@ def main() -> None:
         os.lseek(0, 0, os.SEEK_SET)
         os.set_inheritable(control.fileno(), True)
         os.execv(sys.executable, [sys.executable, "-m", NAME, *sys.argv[1:], LATE])
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)  # boxes must not read on where this has stopped
-    os.close(nothing)
+    to_nowhere(0)  # boxes must not read on where this has stopped
     gc.collect()
     gc.disable()
     gc.freeze()
