@@ -1311,7 +1311,8 @@ STASH = (
     LEAK
     + """
 import fcntl
-places = ["/box/kept", "/tmp/kept", "/dev/shm/kept", "/box/../box/sitecustomize.py"]
+places = [f"{folder}/kept" for folder in ("/box", "/tmp", "/dev/shm")]
+places.append("/box/../box/sitecustomize.py")
 def keep(x):
     for path in places:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -438,6 +439,15 @@ def test_a_word_that_makes_no_sense_is_refused(words, capsys):
     said = capsys.readouterr().err
     assert "is no" in said
     assert said.count("\n") == 1
+
+
+def test_a_reader_that_goes_away_makes_no_noise():
+    command = [sys.executable, "-c", "from cvlab.classroom import cli; cli.main(['grade'])"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert done.stderr == b""
 
 
 def test_the_doctor(capsys):

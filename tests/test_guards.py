@@ -368,10 +368,11 @@ def test_a_task_with_one_probe_or_none(copy):
         ("points=1,", "points=0,", "points= is missing, or no number above 0"),
         ('"nesterov-step"', '"nestrov-step"', "there is no task 'nestrov-step'"),
         ('dtype="value"', 'dtype="any"', "dtype"),
+        ('dtype="value"', "tolerance=1", "check.probe knows no tolerance=; it knows points, hint"),
         ("@check.probe(", "@check.sonde(", "it declares 0 probes or rules"),
         ("def one_step", "def one step", "line 8"),
     ],
-    ids=["sum", "points", "task", "option", "declaration", "syntax"],
+    ids=["sum", "points", "task", "option", "unknown option", "declaration", "syntax"],
 )
 def test_a_probe_that_the_grader_cannot_read(copy, right, wrong, fault):
     root = copy()

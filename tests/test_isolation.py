@@ -106,6 +106,7 @@ WRITES = {
     "permissions": "os.chmod('/usr', 0o777)",
     "a name": "os.rename('/usr', '/box/usr')",
     "settings of the kernel": "open('/proc/sys/kernel/hostname', 'w').write('x')",
+    "what only Landlock forbids": "open('/proc/self/oom_score_adj', 'w').write('1000')",
     "out of the root": "os.chroot('/box')",
 }
 REACHES = {

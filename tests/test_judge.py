@@ -436,6 +436,7 @@ def changed(old: str, new: str) -> bytes:
             "return object(), (1000 *",
             "the probe large .*ExchangeError",
         ),
+        ("return softmax(1000 *", "return True or (1000 *", "returns True, which other answers"),
         ("    ### BEGIN SOLUTION\n    order", "    order", None),
         ("def softmax(x):", "1 / 0\ndef softmax(x):", "cell .* of the solution stops with ZeroDiv"),
     ],

@@ -157,6 +157,59 @@ def test_a_named_wrong_answer_loses_points(task, number, seed):
     assert points < TASKS[task][1].points
 
 
+def numbers_near(frame):
+    """The arrays and numbers that a probe's frames hold, by their names, as an answer can read."""
+    found = {}
+    while frame is not None:
+        if frame.f_code.co_filename == "<course>":
+            found |= frame.f_locals
+        frame = frame.f_back
+    return {
+        name: np.array(value)
+        for name, value in found.items()
+        if isinstance(value, np.ndarray | np.number | int | float)
+    }
+
+
+def as_arrays(result, arguments):
+    """The parts of a result; for one that is an item of an argument also its place in it."""
+    parts = result if isinstance(result, tuple | list) else [result]
+    found = [np.asarray(part) for part in parts if isinstance(part, np.ndarray | np.number | int)]
+    places = [each for each in arguments if isinstance(each, list) and parts[0] in each]
+    return found + [np.asarray(each.index(parts[0])) for each in places]
+
+
+class Reader:
+    """A right answer that notes which of its caller's variables were what it returns."""
+
+    def __init__(self, right):
+        self.right, self.calls, self.same = right, 0, {}
+
+    def __call__(self, *arguments, **options):
+        near = numbers_near(inspect.currentframe().f_back)
+        result = self.right(*arguments, **options)
+        self.calls += 1
+        for part in as_arrays(result, arguments):
+            for name, value in near.items():
+                if part.shape == value.shape and part.size:
+                    self.same.setdefault(name, []).append(np.mean(part == value))
+        return result
+
+
+@by_task
+def test_no_right_answer_is_in_the_frames_of_the_probe(task):
+    """A function can read its caller's variables, so that a probe must not compute the answer."""
+    name, about = TASKS[task]
+    word = about.names[0]
+    for probe in about.probes:
+        reader = Reader(solutions(name)[word])
+        names = executed(probe.source, setup(name) | solutions(name) | {word: reader})
+        names[probe.name](np.random.default_rng(SEEDS[0]))
+        assert reader.calls
+        told = {local for local, same in reader.same.items() if sum(same) > 0.6 * reader.calls}
+        assert told == set(), probe.name
+
+
 def zeros_like(value):
     """A value of the same form with a zero for every number."""
     if isinstance(value, (list, tuple)):

@@ -315,6 +315,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.modules.setdefault("rfc3987_syntax", None)
     try:
         return options.run(options)
+    except BrokenPipeError:  # nobody reads on, as after `cvlab ... | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     except OSError as error:
         say(f"cvlab: {error.filename or 'a file'}: {error.strerror}; mend that and run it again.")
         return 1

@@ -138,6 +138,7 @@ class Bubblewrap:
                 box.end()
             if self._ahead is not None:
                 self._ahead.close()
+                self._ahead = None
         self._starter.shutdown()
 
     def __enter__(self) -> Bubblewrap:

@@ -169,7 +169,7 @@ class Judge:
                 f"{self.exercise.name}: the solution fails the probe {probe.name} of {task.name} "
                 f"({': '.join(filter(None, (reply.name, reply.message)))})."
             )
-        if reply.value is None or isinstance(reply.value, bool):
+        if not probe.normal and (reply.value is None or isinstance(reply.value, bool)):
             raise JudgeError(
                 f"{self.exercise.name}: the probe {probe.name} of {task.name} returns {reply.value}"
                 ", which other answers would too; let it return what the function gave, not a "
