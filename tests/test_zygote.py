@@ -237,6 +237,16 @@ def test_what_the_zygote_read_is_not_to_be_read_on_in_a_box(box):
     assert ask(box, cell="input()")["name"] == "StdinNotImplementedError"
 
 
+def test_walls_that_cannot_be_built_are_no_crash_of_a_student(zygote):
+    with pytest.raises(
+        ZygoteError, match=r"a box could not be built \(mounting .*Invalid argument"
+    ):
+        zygote.box(Limits(disk_bytes=-1))
+    assert zygote.alive()
+    with zygote.box() as one:
+        assert ask(one, cell="1") is None
+
+
 def test_boxes_end_with_the_zygote():
     zygote = Zygote()
     one = zygote.box()

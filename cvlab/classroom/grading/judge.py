@@ -397,9 +397,10 @@ class _Hearing:
         told = "SyntaxError" in outcome.reason
         remarks = [one for one in answer.remarks if not (told and "no valid Python" in one)]
         reason = " ".join([outcome.reason, *remarks])
-        return _result(
-            task, answer, verdict, points=points, reason=reason, hint=_sentence(probe.hint)
-        )
+        # The hint is about wrong values; an endless loop and a missing bracket are something else.
+        aside = told or outcome.fate in ("timeout", "crash", "refused")
+        hint = "" if aside else _sentence(probe.hint)
+        return _result(task, answer, verdict, points=points, reason=reason, hint=hint)
 
     def _one(self, task: Task, probe: Probe, answer: Answer) -> ProbeOutcome:
         reply = self.judge._probed(self.sitting, task, probe)

@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,8 @@ class Zygote:
         Raises:
             ZygoteError: if the zygote has ended or cannot fork.
         """
+        from cvlab.classroom.grading import exchange  # in the zygote only once torch is there
+
         link, theirs = socket.socketpair()
         request = json.dumps(dataclasses.asdict(limits or Limits())).encode()
         try:
@@ -120,7 +123,19 @@ class Zygote:
         if "refused" in said:
             link.close()
             raise ZygoteError(said["refused"])
-        return Box(self, said["pid"], link)
+        box = Box(self, said["pid"], link)
+        try:
+            # Said before there is any code of a student, who could not tell it to the judge later.
+            fault = exchange.read_message(link, time.monotonic() + START_SECONDS).decode()
+        except exchange.ExchangeError:
+            fault = "its process ended"
+        except BaseException:
+            box.close()
+            raise
+        if fault:
+            box.close()
+            raise ZygoteError(f"a box could not be built ({fault.rstrip('.')}).")
+        return box
 
     def _receive(self) -> dict[str, Any]:
         try:
@@ -292,17 +307,25 @@ def _become(
     limits: Limits, link: int, live: Callable[[socket.socket], None], user: int | None
 ) -> None:
     """Be a box; never returns."""
+    from cvlab.classroom.grading import exchange
+
     status = 70
     try:
         # Of its own: what one box writes to a file that the next one holds, or only sets of its
         # flags, would be a message to it.
         to_nowhere(0, 1, 2)
-        if user is None:
-            isolation.stay(limits)
-        else:
-            isolation.enter(limits, user=user)
+        line = socket.socket(fileno=link)
+        try:
+            if user is None:
+                isolation.stay(limits)
+            else:
+                isolation.enter(limits, user=user)
+        except Exception as error:
+            exchange.write_message(line, str(error).encode()[:1000])
+            raise
+        exchange.write_message(line, b"")  # the walls stand
         gc.enable()
-        live(socket.socket(fileno=link))
+        live(line)
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
