@@ -316,8 +316,7 @@ def main() -> None:
         parent.load(parent.LIBRARIES)
         one = runner.Runner()
         parent.rest_threads()
-        for left in (path for folder in SHARES for path in Path(folder).iterdir()):
-            shutil.rmtree(left)  # what libraries have cached, perhaps as root
+        _empty()
         _enter(request["user"])
         one.set_up(request["setup"])
         _limit(Limits(**request["limits"]), request["others"])
@@ -336,6 +335,14 @@ def main() -> None:
             os.write(2, f"{type(error).__name__}: {error}\n".encode(errors="replace")[:1000])
     finally:
         os._exit(status)
+
+
+def _empty() -> None:
+    """Remove what libraries have cached, perhaps as root; not a checkout that lies there."""
+    shown = isolation.system_folders()
+    for left in (path for folder in SHARES for path in Path(folder).iterdir()):
+        if not any(left == path or left in path.parents for path in shown):
+            shutil.rmtree(left)
 
 
 def _enter(user: int | None) -> None:
