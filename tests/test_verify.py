@@ -43,8 +43,8 @@ def test_a_probe_that_can_be_guessed_and_one_that_forgives_are_found(tmp_path: P
         if cell["id"] == "row-means-probe-0":
             cell["source"] = (
                 '@check.probe("row-means", points=3, hint="no")\n'
-                "def shape_only(rng):\n"
-                "    return bool(row_means(rng.normal(size=(3, 2))) is not None)"
+                "def no_value_at_all(rng):\n"
+                "    return [row_means(rng.normal(size=(3, 2))) is not None]"
             )
     wrong = (
         "def by_columns(x):\n    if x.ndim != 2:\n        raise ValueError\n"
