@@ -29,6 +29,16 @@ def missing(what: str) -> None:
 
 
 @pytest.fixture(scope="session")
+def walls() -> None:
+    """Boxes of the grader; without them there is nothing to test."""
+    from cvlab.classroom.grading import isolation
+
+    faults = {wall: fault for wall, fault in isolation.doctor().items() if fault}
+    if faults:
+        missing(f"this machine cannot build a box: {faults}")
+
+
+@pytest.fixture(scope="session")
 def html() -> Path:
     """The folder of the built book."""
     if not (HTML / "index.html").exists():

@@ -28,24 +28,18 @@ import numpy as np
 import psutil
 import pytest
 import small_exercise as small
-from conftest import ROOT, missing
+from conftest import ROOT
 
-from cvlab.classroom.grading import feedback, isolation, judge, records, submissions, tasks
+from cvlab.classroom.grading import feedback, judge, records, submissions, tasks
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
     pytest.mark.slow,
+    pytest.mark.usefixtures("walls"),
 ]
 SENTINEL = "Whoever reads this has left the box.\n"
 DIGITS = 6  # of a number by which it is recognised
 RIGHT = corpus.notebook()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def walls() -> None:
-    faults = {wall: fault for wall, fault in isolation.doctor().items() if fault}
-    if faults:
-        missing(f"this machine cannot build a box: {faults}")
 
 
 @pytest.fixture(scope="module")

@@ -8,22 +8,16 @@ from pathlib import Path
 
 import pytest
 import small_exercise
-from conftest import ROOT, missing
+from conftest import ROOT
 
 from cvlab.classroom import notebooks
-from cvlab.classroom.grading import isolation, verify
+from cvlab.classroom.grading import verify
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
     pytest.mark.slow,
+    pytest.mark.usefixtures("walls"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _boxes():
-    faults = {wall: fault for wall, fault in isolation.doctor().items() if fault}
-    if faults:
-        missing(f"this machine cannot build a box: {faults}")
 
 
 @pytest.mark.parametrize("path", notebooks.files(ROOT, ("solutions",)), ids=lambda path: path.stem)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from conftest import missing
 
 from cvlab.classroom.grading import exchange, isolation
 from cvlab.classroom.grading.isolation import Limits
@@ -23,15 +22,13 @@ from cvlab.classroom.grading.zygote import Box, Zygote, ZygoteError, clean_envir
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
     pytest.mark.slow,
+    pytest.mark.usefixtures("walls"),
 ]
 SECRET = "the-judge-knows-this-" + os.urandom(8).hex()
 
 
 @pytest.fixture(scope="module")
-def zygote():
-    faults = {wall: fault for wall, fault in isolation.doctor().items() if fault}
-    if faults:
-        missing(f"this machine cannot build a box: {faults}")
+def zygote(walls):
     os.environ["CVLAB_SECRET_OF_TEST"] = SECRET
     with Zygote() as one:
         yield one

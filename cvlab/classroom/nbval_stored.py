@@ -8,10 +8,8 @@ stored run printed. A notebook without a valid run is one failed test.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import nbformat
@@ -19,18 +17,16 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from cvlab.classroom import execute
+from cvlab.classroom.nbval_kernel import StandInKernel
 
 
-class StoredKernel:
-    """Has the methods of nbval's `RunningKernel`; starts no process and runs no code."""
-
-    language = "python"
+class StoredKernel(StandInKernel):
+    """Repeats a stored run; starts no process and runs no code."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         run = nbformat.read(execute.stored(path)[0], as_version=4)
         self._cells = [cell for cell in run["cells"] if cell["cell_type"] == "code"]
-        self._messages: deque[dict[str, Any]] = deque()
-        self._alive = True
         self.number = 0  # of the code cell that comes next, as nbval counts them
 
     def execute_cell_input(self, cell_input: str, allow_stdin: bool | None = None) -> str:
@@ -42,40 +38,11 @@ class StoredKernel:
         if self.number >= len(self._cells) or self._cells[self.number]["source"] != cell_input:
             raise RuntimeError("The stored run has other code in this cell; `make test` renews it.")
         message_id = f"cell-{self.number}"
-        self._messages.clear()
-        for output in self._cells[self.number]["outputs"]:
-            content = {key: value for key, value in output.items() if key != "output_type"}
-            self._queue(message_id, output["output_type"], content)
-        self._queue(message_id, "status", {"execution_state": "idle"})
+        self.show(message_id, self._cells[self.number]["outputs"])
         return message_id
-
-    def _queue(self, message_id: str, kind: str, content: dict[str, Any]) -> None:
-        parent = {"msg_id": message_id}
-        self._messages.append({"msg_type": kind, "content": content, "parent_header": parent})
-
-    def get_message(self, stream: str, timeout: float | None = None) -> dict[str, Any]:
-        """Return the next message; as from a kernel, `queue.Empty` if there is none."""
-        if stream != "iopub" or not self._messages:
-            raise Empty
-        return self._messages.popleft()
 
     def await_reply(self, msg_id: str, timeout: float | None = None) -> None:
         """Return at once: a stored cell has been executed."""
-
-    def await_idle(self, parent_id: str, timeout: float | None = None) -> None:
-        """Drop what is left of a cell's messages."""
-        self._messages.clear()
-
-    def is_alive(self) -> bool:
-        """Return whether nbval has not stopped this kernel."""
-        return self._alive
-
-    def interrupt(self) -> None:
-        """Do nothing: nothing runs."""
-
-    def stop(self) -> None:
-        """End, as nbval asks after the last cell."""
-        self._alive = False
 
 
 class StoredNotebook(IPyNbFile):

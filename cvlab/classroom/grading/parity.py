@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
-from collections import deque
 from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from queue import Empty
@@ -28,6 +27,7 @@ from nbval.plugin import IPyNbFile
 from cvlab.classroom.grading.isolation import Limits
 from cvlab.classroom.grading.sitting import Reply, ask
 from cvlab.classroom.grading.zygote import Zygote, clean_environment
+from cvlab.classroom.nbval_kernel import StandInKernel
 
 #: What differs between a box and a kernel, by construct, and why.
 BY_DESIGN = {
@@ -55,21 +55,18 @@ LIMITS = Limits(cpu_seconds=1800, memory_bytes=8_000_000_000, disk_bytes=1_000_0
 INLINE = "module://matplotlib_inline.backend_inline"  # what a kernel draws with
 
 
-class BoxKernel:
-    """Has the methods of nbval's `RunningKernel`; a box runs the cells."""
-
-    language = "python"
+class BoxKernel(StandInKernel):
+    """Runs cells in a box."""
 
     def __init__(self, place: Zygote) -> None:
+        super().__init__()
         self.box = place.box(LIMITS)
-        self._messages: deque[dict[str, Any]] = deque()
-        self._source, self._number, self._alive = "", 0, True
+        self._source, self._number = "", 0
 
     def execute_cell_input(self, cell_input: str, allow_stdin: bool | None = None) -> str:
         """Note a cell, which `await_reply` runs; return the id that its messages answer to."""
         self._number += 1
         self._source = cell_input
-        self._messages.clear()
         return f"cell-{self._number}"
 
     def await_reply(self, msg_id: str, timeout: float | None = None) -> None:
@@ -83,35 +80,11 @@ class BoxKernel:
         if reply.ended:
             self._alive = False
             raise Empty
-        for output in [*reply.outputs, *_error(reply)]:
-            content = {key: value for key, value in output.items() if key != "output_type"}
-            self._queue(msg_id, output["output_type"], content)
-        self._queue(msg_id, "status", {"execution_state": "idle"})
-
-    def _queue(self, message_id: str, kind: str, content: dict[str, Any]) -> None:
-        parent = {"msg_id": message_id}
-        self._messages.append({"msg_type": kind, "content": content, "parent_header": parent})
-
-    def get_message(self, stream: str, timeout: float | None = None) -> dict[str, Any]:
-        """Return the next message; as from a kernel, `queue.Empty` if there is none."""
-        if stream != "iopub" or not self._messages:
-            raise Empty
-        return self._messages.popleft()
-
-    def await_idle(self, parent_id: str, timeout: float | None = None) -> None:
-        """Drop what is left of a cell's messages."""
-        self._messages.clear()
-
-    def is_alive(self) -> bool:
-        """Return whether the box waits for another cell."""
-        return self._alive
-
-    def interrupt(self) -> None:
-        """Do nothing: a box is not interrupted but ended."""
+        self.show(msg_id, [*reply.outputs, *_error(reply)])
 
     def stop(self) -> None:
         """End the box."""
-        self._alive = False
+        super().stop()
         self.box.close()
 
 
