@@ -20,7 +20,9 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("path", notebooks.files(ROOT, ("solutions",)), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", list(notebooks.files(ROOT, ("solutions",))), ids=lambda path: path.stem
+)
 def test_the_grader_is_right_about_every_answer_of_an_exercise(path):
     found = list(verify.trials(path))
     assert [trial.fault for trial in found if trial.fault] == []
