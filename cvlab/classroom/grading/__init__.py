@@ -1,5 +1,11 @@
 """Grade untrusted notebooks: verdicts are made outside the process that runs the student's code.
 
-`submissions` finds the notebooks of a class, `answers` finds the answers in a notebook. Both read
-files as data: nothing here imports, compiles to run, or executes what a student wrote.
+`session` grades a class (`command` and `arguments` are ``cvlab grade``). On the way of a notebook:
+`submissions` finds it, `answers` finds the answers in it, `tasks` reads the exercise, `judge`
+decides, `sitting` replays the notebook in boxes, `compare` compares values, `records` keeps what
+came out, `exports` and `feedback` write it. Boxes come from `zygote`, behind the walls of
+`isolation`, or from `bubblewrap`; `runner` answers in them, through `exchange`. `verify` tries an
+exercise; `plugin` and `parity` are for pytest.
+
+Nothing executes a student's code but `runner`, in a box: all others read it as data.
 """

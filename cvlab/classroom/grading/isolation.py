@@ -1,10 +1,10 @@
 """The walls of a box: what keeps a student's process away from the machine, the network and others.
 
-`enter` is called in a child that has just been forked from a process with one thread. It returns in
-a grandchild that is the first process of its own PID namespace, as nobody, without capabilities,
-with no network, on a file system of its own: the system read-only, and a work folder in memory that
-vanishes with it. When it ends, or the process that called `enter` does, the kernel ends every
-process that it has started, daemons included.
+`enter` is called in a child that has just been forked, best by `fork`, from a process with one
+thread. It returns in the first process of a PID namespace, as nobody, without capabilities, with no
+network, on a file system of its own: the system read-only, and a work folder in memory that
+vanishes with it. When that process or its parent ends, the kernel ends every process that it has
+started, daemons included.
 
 Each layer stands for itself, so that a hole in one is no way out: namespaces, an empty root with
 read-only mounts, resource limits, Landlock, seccomp. `doctor` tries each of them and says which
@@ -187,8 +187,10 @@ def enter(
 ) -> None:
     """Become a box; returns in the first process of the box only.
 
-    The calling process waits for the box and ends with its exit status (128 and the signal's number
-    if a signal ended it). File descriptors stay open: close what the box must not have before.
+    In a process from `fork`, where the caller is root, that is the calling process. Otherwise it is
+    a child, for which the calling process waits, and ends with its exit status (128 and the
+    signal's number if a signal ended it). File descriptors stay open: close what the box must not
+    have before.
 
     Args:
         limits: what the box may use.

@@ -1,9 +1,9 @@
-"""Boxes at the cost of a fork: a process that has imported the libraries and nothing else.
+"""Boxes at the cost of a fork: a process that knows libraries and what students are given.
 
 The judge holds the tests, the solutions and the grades, so no box may be forked from it: a child
-has its parent's memory. It starts this process instead, which knows libraries and the package
-only, and asks it for boxes. A box is a child of it behind the walls of `isolation`, and talks to
-the judge through a socket of its own.
+has its parent's memory. It starts this process instead, which knows the libraries, the package and
+the cells that come before the first task, and asks it for boxes. A box is a child of it behind the
+walls of `isolation`, and talks to the judge through a socket of its own.
 
 `Zygote` and `Box` are the judge's side; the rest of the file runs in the zygote
 (``python -m cvlab.classroom.grading.zygote``), which has one thread, always: see
