@@ -1,0 +1,519 @@
+"""Networks by name, in plain torch: LeNet-5, the ImageNet decade, and small ones that train here.
+
+Blocks come first, networks after them, each in the order of its layers. Every network takes images
+(N, C, H, W) and returns logits (N, classes). ``build(name)`` makes one; ``PUBLISHED`` holds the
+numbers of parameters that the tests hold them to.
+
+    >>> from cvlab import nets
+    >>> nets.count_parameters(nets.build("lenet5"))
+    61706
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+__all__ = [
+    "NETWORKS",
+    "PUBLISHED",
+    "BasicBlock",
+    "Bottleneck",
+    "DepthwiseSeparable",
+    "Inception",
+    "SqueezeExcite",
+    "alexnet",
+    "build",
+    "conv_norm",
+    "count_parameters",
+    "googlenet",
+    "lenet5",
+    "mobilenet",
+    "resnet",
+    "resnext50",
+    "se_resnet50",
+    "small_resnet",
+    "vgg16",
+    "zfnet",
+]
+
+
+def count_parameters(model: nn.Module, *, trainable: bool = False) -> int:
+    """Return the number of parameters of a model, a shared one counted once.
+
+    Args:
+        model: any module.
+        trainable: whether to leave out those that ``requires_grad_(False)`` froze.
+
+    >>> count_parameters(nn.Linear(3, 2))
+    8
+    """
+    return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)
+
+
+# --- Blocks ---------------------------------------------------------------------------------------
+
+
+def conv_norm(
+    in_channels: int,
+    out_channels: int,
+    size: int = 3,
+    *,
+    stride: int = 1,
+    groups: int = 1,
+    activation: bool = True,
+) -> nn.Sequential:
+    """Make a convolution, batch normalisation and, unless it is switched off, a ReLU.
+
+    The padding keeps the size at stride 1. The convolution has no bias, because the normalisation
+    that follows subtracts it again.
+
+    Raises:
+        ValueError: if ``size`` is even, or ``groups`` does not divide both numbers of channels.
+    """
+    if size % 2 == 0:
+        raise ValueError(f"a kernel of {size} pixels has no centre; take an odd size.")
+    conv = nn.Conv2d(in_channels, out_channels, size, stride, size // 2, groups=groups, bias=False)
+    layers = [conv, nn.BatchNorm2d(out_channels)]
+    return nn.Sequential(*layers, nn.ReLU()) if activation else nn.Sequential(*layers)
+
+
+class SqueezeExcite(nn.Module):
+    """Scale each channel by a gate in (0, 1) that is computed from the means of all channels.
+
+    Source: Hu, Shen and Sun, Squeeze-and-Excitation Networks, CVPR 2018.
+
+    Args:
+        channels: C of the input (N, C, H, W).
+        reduction: the hidden layer has C / reduction units, at least one.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        hidden = max(1, channels // reduction)
+        self.squeeze = nn.Linear(channels, hidden)
+        self.excite = nn.Linear(hidden, channels)
+
+    def gates(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the gates (N, C) of a batch (N, C, H, W)."""
+        means = x.mean(dim=(2, 3))  # (N, C)
+        return torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the input with each channel scaled by its gate."""
+        return x * self.gates(x)[:, :, None, None]
+
+
+def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    """Return the identity where the shapes agree, else a 1 x 1 convolution that fits the input."""
+    if stride == 1 and in_channels == out_channels:
+        return nn.Identity()
+    return conv_norm(in_channels, out_channels, 1, stride=stride, activation=False)
+
+
+class BasicBlock(nn.Module):
+    """Two 3 x 3 convolutions and the input added before the last ReLU.
+
+    Source: He, Zhang, Ren and Sun, Deep Residual Learning for Image Recognition, CVPR 2016.
+
+    Args:
+        in_channels: channels of the input.
+        channels: channels of both convolutions, and of the output.
+        stride: of the first convolution, and of the shortcut.
+        skip: whether to add the input; without it the block is a plain one, of equal size where
+            the shapes agree.
+    """
+
+    expansion = 1
+
+    def __init__(
+        self, in_channels: int, channels: int, stride: int = 1, *, skip: bool = True
+    ) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            conv_norm(in_channels, channels, 3, stride=stride),
+            conv_norm(channels, channels, 3, activation=False),
+        )
+        self.shortcut = _shortcut(in_channels, channels, stride) if skip else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (N, channels, H / stride, W / stride)."""
+        out = self.branch(x)
+        return torch.relu(out if self.shortcut is None else out + self.shortcut(x))
+
+
+class Bottleneck(nn.Module):
+    """1 x 1 down, 3 x 3, 1 x 1 up to four times the channels, and the input added.
+
+    The stride is on the 3 x 3 convolution, as in most implementations today (the paper has it on
+    the first 1 x 1). With ``groups`` it is the block of ResNeXt, with ``excite`` that of SENet.
+
+    Source: He et al., CVPR 2016; Xie et al., Aggregated Residual Transformations, CVPR 2017.
+
+    Args:
+        in_channels: channels of the input.
+        channels: the output has four times as many.
+        stride: of the 3 x 3 convolution, and of the shortcut.
+        groups: groups of the 3 x 3 convolution.
+        group_width: channels of each group when ``channels`` is 64; it grows with ``channels``.
+        excite: whether to squeeze and excite before the addition.
+    """
+
+    expansion = 4
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int = 1,
+        *,
+        groups: int = 1,
+        group_width: int = 64,
+        excite: bool = False,
+    ) -> None:
+        super().__init__()
+        width, out_channels = channels * group_width // 64 * groups, 4 * channels
+        layers = [
+            conv_norm(in_channels, width, 1),
+            conv_norm(width, width, 3, stride=stride, groups=groups),
+            conv_norm(width, out_channels, 1, activation=False),
+        ]
+        self.branch = nn.Sequential(*layers, *[SqueezeExcite(out_channels)] * excite)
+        self.shortcut = _shortcut(in_channels, out_channels, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (N, 4 channels, H / stride, W / stride)."""
+        return torch.relu(self.branch(x) + self.shortcut(x))
+
+
+def _conv(in_channels: int, out_channels: int, size: int, stride: int = 1, padding: int = 0):
+    """Return a convolution with a bias and a ReLU, as before batch normalisation was known."""
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, size, stride, padding), nn.ReLU())
+
+
+class Inception(nn.Module):
+    """Four branches side by side, whose channels are concatenated: 1 x 1, 3 x 3, 5 x 5, pooling.
+
+    Source: Szegedy et al., Going Deeper with Convolutions, CVPR 2015.
+
+    Args:
+        in_channels: channels of the input.
+        one: channels of the 1 x 1 branch.
+        three: channels after the reducing 1 x 1 and after the 3 x 3 convolution.
+        five: the same of the 5 x 5 branch.
+        pool: channels of the 1 x 1 convolution behind the 3 x 3 max pooling.
+    """
+
+    def __init__(
+        self, in_channels: int, one: int, three: tuple[int, int], five: tuple[int, int], pool: int
+    ) -> None:
+        super().__init__()
+        self.one = _conv(in_channels, one, 1)
+        self.three = nn.Sequential(_conv(in_channels, three[0], 1), _conv(*three, 3, padding=1))
+        self.five = nn.Sequential(_conv(in_channels, five[0], 1), _conv(*five, 5, padding=2))
+        self.pool = nn.Sequential(nn.MaxPool2d(3, 1, 1), _conv(in_channels, pool, 1))
+        self.out_channels = one + three[1] + five[1] + pool
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (N, out_channels, H, W)."""
+        return torch.cat([self.one(x), self.three(x), self.five(x), self.pool(x)], dim=1)
+
+
+class DepthwiseSeparable(nn.Sequential):
+    """A 3 x 3 convolution of each channel for itself, then a 1 x 1 convolution across channels.
+
+    Source: Howard et al., MobileNets, 2017.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__(
+            conv_norm(in_channels, in_channels, 3, stride=stride, groups=in_channels),
+            conv_norm(in_channels, out_channels, 1),
+        )
+
+
+# --- Networks -------------------------------------------------------------------------------------
+
+
+def lenet5(classes: int = 10) -> nn.Sequential:
+    """LeNet-5 for grey images of 28 x 28 (padded) pixels, with ReLU and every map connected.
+
+    The original has scaled tanh, trainable pooling and a sparse table of connections in its second
+    convolution.
+
+    Source: LeCun, Bottou, Bengio and Haffner, Proceedings of the IEEE, 1998.
+    """
+    return nn.Sequential(
+        _conv(1, 6, 5, padding=2),  # (N, 6, 28, 28)
+        nn.AvgPool2d(2),
+        _conv(6, 16, 5),  # (N, 16, 10, 10)
+        nn.AvgPool2d(2),
+        nn.Flatten(),  # (N, 400)
+        nn.Linear(400, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, classes),
+    )
+
+
+def _dense_head(features: int, classes: int) -> list[nn.Module]:
+    """Return the three fully connected layers that AlexNet, ZFNet and VGG end with."""
+    return [
+        nn.Flatten(),
+        nn.Linear(features, 4096),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(4096, 4096),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(4096, classes),
+    ]
+
+
+def _early_network(first: list[nn.Module], classes: int) -> nn.Sequential:
+    """Return what AlexNet and ZFNet share after their first two, different, convolutions."""
+    return nn.Sequential(
+        *first,  # (N, 256, 13, 13)
+        _conv(256, 384, 3, padding=1),
+        _conv(384, 384, 3, padding=1),
+        _conv(384, 256, 3, padding=1),
+        nn.MaxPool2d(3, 2),  # (N, 256, 6, 6)
+        *_dense_head(256 * 6 * 6, classes),
+    )
+
+
+def alexnet(classes: int = 1000) -> nn.Sequential:
+    """AlexNet as one network, without groups, for 227 x 227 images.
+
+    Source: Krizhevsky, Sutskever and Hinton, NIPS 2012; there two towers on two cards, in which
+    some convolutions see half of the maps, and local response normalisation, left out here.
+    """
+    first = [
+        _conv(3, 96, 11, stride=4),  # (N, 96, 55, 55)
+        nn.MaxPool2d(3, 2),
+        _conv(96, 256, 5, padding=2),
+        nn.MaxPool2d(3, 2),
+    ]
+    return _early_network(first, classes)
+
+
+def zfnet(classes: int = 1000) -> nn.Sequential:
+    """ZFNet for 224 x 224 images: AlexNet with smaller first kernels and strides.
+
+    Source: Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014.
+    """
+    first = [
+        _conv(3, 96, 7, stride=2, padding=1),  # (N, 96, 110, 110)
+        nn.MaxPool2d(3, 2, padding=1),  # (N, 96, 55, 55)
+        _conv(96, 256, 5, stride=2),  # (N, 256, 26, 26)
+        nn.MaxPool2d(3, 2, padding=1),
+    ]
+    return _early_network(first, classes)
+
+
+def vgg16(classes: int = 1000) -> nn.Sequential:
+    """VGG-16, configuration D, for 224 x 224 images: 3 x 3 convolutions and nothing else.
+
+    Source: Simonyan and Zisserman, Very Deep Convolutional Networks, ICLR 2015.
+    """
+    layers: list[nn.Module] = []
+    in_channels = 3
+    for convolutions, channels in [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)]:
+        for _ in range(convolutions):
+            layers.append(_conv(in_channels, channels, 3, padding=1))
+            in_channels = channels
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers, *_dense_head(512 * 7 * 7, classes))
+
+
+def googlenet(classes: int = 1000) -> nn.Sequential:
+    """GoogLeNet for 224 x 224 images: nine inception modules, without the auxiliary classifiers.
+
+    torchvision's has batch normalisation, and 3 x 3 kernels where the paper has 5 x 5.
+
+    Source: Szegedy et al., Going Deeper with Convolutions, CVPR 2015, table 1.
+    """
+
+    def pool() -> nn.MaxPool2d:
+        return nn.MaxPool2d(3, 2, ceil_mode=True)
+
+    return nn.Sequential(
+        _conv(3, 64, 7, stride=2, padding=3),  # (N, 64, 112, 112)
+        pool(),
+        _conv(64, 64, 1),
+        _conv(64, 192, 3, padding=1),
+        pool(),  # (N, 192, 28, 28)
+        Inception(192, 64, (96, 128), (16, 32), 32),
+        Inception(256, 128, (128, 192), (32, 96), 64),
+        pool(),  # (N, 480, 14, 14)
+        Inception(480, 192, (96, 208), (16, 48), 64),
+        Inception(512, 160, (112, 224), (24, 64), 64),
+        Inception(512, 128, (128, 256), (24, 64), 64),
+        Inception(512, 112, (144, 288), (32, 64), 64),
+        Inception(528, 256, (160, 320), (32, 128), 128),
+        pool(),  # (N, 832, 7, 7)
+        Inception(832, 256, (160, 320), (32, 128), 128),
+        Inception(832, 384, (192, 384), (48, 128), 128),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),  # (N, 1024)
+        nn.Dropout(0.4),
+        nn.Linear(1024, classes),
+    )
+
+
+def _residual_network(
+    block: Callable[..., nn.Module], depths: tuple[int, ...], classes: int, stem: nn.Module
+) -> nn.Sequential:
+    """Stack stages of blocks; each stage after the first halves the size and doubles channels."""
+    layers: list[nn.Module] = [stem]
+    channels = in_channels = next(
+        m for m in stem.modules() if isinstance(m, nn.Conv2d)
+    ).out_channels
+    for stage, depth in enumerate(depths):
+        for i in range(depth):
+            made = block(in_channels, channels, stride=2 if stage and not i else 1)
+            layers.append(made)
+            in_channels = channels * made.expansion
+        channels *= 2
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(in_channels, classes)]
+    return nn.Sequential(*layers, *head)
+
+
+def _imagenet_stem() -> nn.Sequential:
+    return nn.Sequential(conv_norm(3, 64, 7, stride=2), nn.MaxPool2d(3, 2, 1))  # (N, 64, 56, 56)
+
+
+def resnet(depth: int = 34, classes: int = 1000) -> nn.Sequential:
+    """ResNet of 18, 34, 50, 101 or 152 layers with weights, for 224 x 224 images.
+
+    Source: He, Zhang, Ren and Sun, CVPR 2016, table 1.
+
+    Raises:
+        ValueError: if there is no ResNet of that depth.
+    """
+    kinds = {
+        18: (BasicBlock, (2, 2, 2, 2)),
+        34: (BasicBlock, (3, 4, 6, 3)),
+        50: (Bottleneck, (3, 4, 6, 3)),
+        101: (Bottleneck, (3, 4, 23, 3)),
+        152: (Bottleneck, (3, 8, 36, 3)),
+    }
+    if depth not in kinds:
+        raise ValueError(f"the paper has no ResNet-{depth}; there are {sorted(kinds)}.")
+    block, depths = kinds[depth]
+    return _residual_network(block, depths, classes, _imagenet_stem())
+
+
+def resnext50(classes: int = 1000) -> nn.Sequential:
+    """ResNeXt-50 (32 x 4d): the 3 x 3 convolutions in 32 groups, of 4 channels in the first stage.
+
+    Source: Xie, Girshick, Dollar, Tu and He, CVPR 2017.
+    """
+
+    def block(in_channels: int, channels: int, stride: int) -> Bottleneck:
+        return Bottleneck(in_channels, channels, stride, groups=32, group_width=4)
+
+    return _residual_network(block, (3, 4, 6, 3), classes, _imagenet_stem())
+
+
+def se_resnet50(classes: int = 1000) -> nn.Sequential:
+    """SE-ResNet-50: ResNet-50 whose blocks weigh their channels before the addition.
+
+    Source: Hu, Shen and Sun, CVPR 2018.
+    """
+
+    def block(in_channels: int, channels: int, stride: int) -> Bottleneck:
+        return Bottleneck(in_channels, channels, stride, excite=True)
+
+    return _residual_network(block, (3, 4, 6, 3), classes, _imagenet_stem())
+
+
+def mobilenet(classes: int = 1000) -> nn.Sequential:
+    """MobileNet (version 1, width 1) for 224 x 224 images, of depthwise separable convolutions.
+
+    Source: Howard et al., MobileNets, 2017, table 1.
+    """
+    layers: list[nn.Module] = [conv_norm(3, 32, 3, stride=2)]
+    in_channels = 32
+    plan = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5]
+    for channels, stride in [*plan, (1024, 2), (1024, 1)]:
+        layers.append(DepthwiseSeparable(in_channels, channels, stride))
+        in_channels = channels
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1024, classes))
+
+
+def small_resnet(
+    depth: int = 8, classes: int = 10, *, in_channels: int = 3, width: int = 16, skip: bool = True
+) -> nn.Sequential:
+    """Residual network for small images: 6 n + 2 layers in three stages of n blocks.
+
+    Args:
+        depth: 8, 14, 20, 26, ... layers with weights.
+        classes: number of logits.
+        in_channels: 1 for grey images, 3 for colour.
+        width: channels of the first stage; the others have two and four times as many.
+        skip: whether blocks add their input; without it this is the plain network of equal depth.
+
+    Raises:
+        ValueError: if ``depth`` is not 6 n + 2 with n at least 1.
+
+    Source: He et al., CVPR 2016, section 4.2. Its shortcuts pad with zeros where channels double;
+    these are 1 x 1 convolutions.
+    """
+    if depth < 8 or (depth - 2) % 6:
+        raise ValueError(f"depth {depth} is not 6 n + 2; take 8, 14, 20, 26, ... layers.")
+
+    def block(in_channels: int, channels: int, stride: int) -> BasicBlock:
+        return BasicBlock(in_channels, channels, stride, skip=skip)
+
+    depths = ((depth - 2) // 6,) * 3
+    return _residual_network(block, depths, classes, conv_norm(in_channels, width, 3))
+
+
+#: What ``build`` knows. Each takes ``classes``.
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "lenet5": lenet5,
+    "alexnet": alexnet,
+    "zfnet": zfnet,
+    "vgg16": vgg16,
+    "googlenet": googlenet,
+    "resnet18": lambda classes=1000: resnet(18, classes),
+    "resnet34": lambda classes=1000: resnet(34, classes),
+    "resnet50": lambda classes=1000: resnet(50, classes),
+    "resnext50": resnext50,
+    "se_resnet50": se_resnet50,
+    "mobilenet": mobilenet,
+    "small_resnet": small_resnet,
+}
+
+#: Parameters of the networks above, as published or as torchvision's and timm's models have them.
+PUBLISHED = {
+    "lenet5": 61_706,
+    "alexnet": 62_378_344,
+    "vgg16": 138_357_544,
+    "googlenet": 6_998_552,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "resnext50": 25_028_904,
+    "se_resnet50": 28_088_024,
+    "mobilenet": 4_231_976,
+}
+
+
+def build(name: str, classes: int | None = None) -> nn.Module:
+    """Make a network by its name in ``NETWORKS``.
+
+    Args:
+        name: such as ``"resnet34"``.
+        classes: number of logits; by default that of the paper.
+
+    Raises:
+        ValueError: if no network has that name.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"there is no network {name!r}; there are {', '.join(NETWORKS)}.")
+    return NETWORKS[name]() if classes is None else NETWORKS[name](classes=classes)

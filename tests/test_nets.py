@@ -1,0 +1,131 @@
+"""Tests of cvlab.nets: published counts, torchvision's outputs with the same weights, blocks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from cvlab import nets
+
+SIZES = {"lenet5": (1, 28), "alexnet": (3, 227), "small_resnet": (3, 32)}
+
+
+def made(name: str) -> nn.Module:
+    """A network without memory behind its parameters: enough to count, and to follow shapes."""
+    with torch.device("meta"):
+        return nets.build(name).eval()
+
+
+@pytest.mark.parametrize("name", list(nets.PUBLISHED))
+def test_parameters_are_as_published(name):
+    assert nets.count_parameters(made(name)) == nets.PUBLISHED[name]
+
+
+@pytest.mark.parametrize("name", list(nets.NETWORKS))
+def test_every_network_maps_images_to_logits(name):
+    channels, side = SIZES.get(name, (3, 224))
+    classes = 10 if name in ("lenet5", "small_resnet") else 1000
+    images = torch.zeros(2, channels, side, side, device="meta")
+    assert made(name)(images).shape == (2, classes)
+    with torch.device("meta"):
+        assert nets.build(name, classes=7).eval()(images).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext50"])
+def test_same_outputs_as_torchvision_with_the_same_weights(name):
+    import torchvision
+
+    torch.manual_seed(0)
+    peer_name = {"resnext50": "resnext50_32x4d"}.get(name, name)
+    peer = getattr(torchvision.models, peer_name)(weights=None).eval()
+    ours = nets.build(name).eval()
+    # Parameters are made in the same order, so that they can be handed over one by one.
+    with torch.no_grad():
+        for mine, theirs in zip(ours.parameters(), peer.parameters(), strict=True):
+            mine.copy_(theirs)
+        images = torch.randn(1, 3, 64, 64)
+        torch.testing.assert_close(ours(images), peer(images), rtol=1e-4, atol=1e-5)
+
+
+def test_vgg16_has_the_layers_of_torchvision():
+    import torchvision
+
+    with torch.device("meta"):
+        peer = torchvision.models.vgg16(weights=None)
+    ours = [tuple(p.shape) for p in made("vgg16").parameters()]
+    assert ours == [tuple(p.shape) for p in peer.parameters()]
+
+
+def test_a_count_leaves_out_frozen_and_repeated_parameters():
+    layer = nn.Linear(4, 3)
+    assert nets.count_parameters(nn.Sequential(layer, layer)) == 15
+    layer.bias.requires_grad_(False)
+    assert nets.count_parameters(layer, trainable=True) == 12
+
+
+def test_a_residual_block_with_a_silent_branch_is_the_identity_of_positive_inputs():
+    block = nets.BasicBlock(4, 4).eval()
+    nn.init.zeros_(block.branch[-1][1].weight)
+    x = torch.rand(2, 4, 5, 5)
+    torch.testing.assert_close(block(x), x)
+    plain = nets.BasicBlock(4, 4, skip=False).eval()
+    nn.init.zeros_(plain.branch[-1][1].weight)
+    assert plain(x).abs().max() == 0
+
+
+@pytest.mark.parametrize("block", [nets.BasicBlock, nets.Bottleneck])
+def test_a_stride_halves_the_size_and_the_shortcut_fits(block):
+    made = block(6, 8, stride=2)
+    assert made(torch.rand(2, 6, 9, 9)).shape == (2, 8 * block.expansion, 5, 5)
+
+
+def test_squeeze_excite_scales_each_channel_by_its_gate():
+    torch.manual_seed(1)
+    block, x = nets.SqueezeExcite(8, reduction=2), torch.rand(3, 8, 4, 4)
+    gates = block.gates(x)
+    assert ((gates > 0) & (gates < 1)).all()
+    means = x.mean(dim=(2, 3))
+    hidden = torch.relu(means @ block.squeeze.weight.T + block.squeeze.bias)
+    expected = torch.sigmoid(hidden @ block.excite.weight.T + block.excite.bias)
+    torch.testing.assert_close(gates, expected)
+    torch.testing.assert_close(block(x) / x, gates[:, :, None, None].expand_as(x))
+
+
+def test_inception_concatenates_its_branches():
+    block = nets.Inception(192, 64, (96, 128), (16, 32), 32)
+    x = torch.rand(1, 192, 6, 6)
+    assert block.out_channels == 256
+    torch.testing.assert_close(block(x)[:, :64], block.one(x))
+    torch.testing.assert_close(block(x)[:, -32:], block.pool(x))
+
+
+def test_a_depthwise_separable_block_costs_what_the_formula_says():
+    block = nets.DepthwiseSeparable(32, 64)
+    weights = sum(m.weight.numel() for m in block.modules() if isinstance(m, nn.Conv2d))
+    assert weights == 32 * 9 + 32 * 64
+
+
+@pytest.mark.parametrize("depth", [8, 20, 44])
+def test_a_small_network_has_the_layers_of_its_name(depth):
+    model = nets.small_resnet(depth, width=4)
+    kernels = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
+    assert len(kernels) + 1 == depth
+    plain = nets.small_resnet(depth, width=4, skip=False)
+    shortcuts = nets.count_parameters(model) - nets.count_parameters(plain)
+    assert shortcuts == (4 * 8 + 16) + (8 * 16 + 32), "two 1 x 1 convolutions and their norms"
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: nets.build("resnet"), "there is no network 'resnet'"),
+        (lambda: nets.resnet(40), "no ResNet-40"),
+        (lambda: nets.small_resnet(10), "not 6 n"),
+        (lambda: nets.small_resnet(2), "not 6 n"),
+        (lambda: nets.conv_norm(3, 8, 4), "no centre"),
+    ],
+)
+def test_wrong_names_and_sizes_are_refused_in_a_sentence(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
