@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import math
 import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -133,9 +135,13 @@ def fit(
     schedule: Callable[[torch.optim.Optimizer], Any] | None = None,
     epochs: int = 10,
     batch_size: int = 64,
+    augment: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+    | None = None,
+    average: float | None = None,
     metrics: Mapping[str, Callable[[torch.Tensor, torch.Tensor], float]] | None = None,
     callbacks: Sequence[Callable[[State], Any]] = (),
     patience: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     device: torch.device | str | None = None,
     seed: int = 0,
     progress: bool = True,
@@ -160,11 +166,20 @@ def fit(
         schedule: optimiser -> learning-rate scheduler of torch, stepped after each *batch*.
         epochs: passes over the training set.
         batch_size: samples a step; the last batch of an epoch may be smaller.
+        augment: (inputs, targets) -> the pair to train on instead, for each batch on its device;
+            flips, cutout, mixup (whose targets are probabilities). It draws from torch's global
+            generator, which ``seed`` sets.
+        average: decay of an exponential moving average of all weights and buffers, taken after
+            each step (0.99 remembers about 100). Measurements, callbacks and the model at the end
+            have the averaged weights.
         metrics: name -> function of (outputs, targets); by default accuracy where the targets are
             class indices. ``{}`` measures the loss alone.
         callbacks: functions of a `State`, called after each epoch; a true result ends training.
         patience: end after so many epochs without a lower validation loss, and in any case give
             the model the weights of its best epoch back.
+        checkpoint: a file that is written after each epoch. Where it exists, training goes on from
+            it, and ends with the same numbers as one that was never interrupted. Random numbers
+            that are not torch's are not kept.
         device: ``cvlab.device()`` by default.
         seed: of the order and of dropout; torch's global generators are left as they were.
         progress: show a bar, or in the built book one line at the end.
@@ -173,6 +188,7 @@ def fit(
         TypeError: if an argument is of a type that cannot be used.
         ValueError: if data are empty, not finite or do not fit together, the model or the loss.
         FloatingPointError: if the loss is no longer finite; the step that it asks for is not taken.
+        OSError: if the checkpoint cannot be written; the one before stays.
 
     >>> import torch
     >>> x = torch.linspace(-1, 1, 32)[:, None]
@@ -184,7 +200,7 @@ def fit(
     """
     import torch
 
-    _check_functions(model, loss, metrics, callbacks)
+    _check_functions(model, loss, metrics, callbacks, augment)
     _check_counts(epochs, batch_size, patience, validation, seed)
     device = cvlab.device() if device is None else _usable(device)
     parameters = _trainable(model)
@@ -194,75 +210,283 @@ def fit(
     if validation is not None:
         validation = _Batches(validation, "validation", batch_size, place)
     model.to(device)
-    loss = torch.nn.functional.cross_entropy if loss is None else loss
     optimiser = _made_optimiser(optimiser, parameters)
-    scheduler = None if schedule is None else _made_scheduler(schedule, optimiser)
+    run = _Run(
+        model=model,
+        loss=torch.nn.functional.cross_entropy if loss is None else loss,
+        optimiser=optimiser,
+        scheduler=None if schedule is None else _made_scheduler(schedule, optimiser),
+        metrics=metrics,
+        augment=augment,
+        average=None if average is None else _Average(model, average),
+    )
+    saved = None if checkpoint is None else _Checkpoint(checkpoint, train, seed, batch_size)
 
-    history, best, started = History(), None, time.perf_counter()
-    with _isolated(model, seed, device) as modes, _bar(epochs, train, history, progress) as bar:
-        for epoch in range(1, epochs + 1):
+    started = time.perf_counter()
+    with _isolated(model, seed, device) as modes, _bar(epochs, train, run, progress) as bar:
+        if saved is not None:
+            saved.restore(run)
+            bar.update(run.history.epochs * len(train))
+        before = run.history.seconds
+        while not run.finished and run.history.epochs < epochs:
+            epoch = run.history.epochs + 1
             bar.set_description(f"epoch {epoch}/{epochs}")
             _set_modes(modes)
-            measured = _train_epoch(model, loss, train, metrics, epoch, optimiser, scheduler, bar)
-            history.record("train", measured)
+            _train_epoch(run, train, epoch, bar)
             model.eval()
-            if validation is not None:
-                history.record("validation", _measured(model, loss, validation, metrics, epoch))
-            bar.set_postfix_str(str(history).partition(": ")[2])
-            if patience is not None and history.best_epoch == epoch:
-                best = copy.deepcopy(model.state_dict())
-            waited = epoch - (history.best_epoch or epoch)
-            stops = [callback(State(epoch, model, optimiser, history)) for callback in callbacks]
-            if any(stops) or waited >= (patience or math.inf):
-                break
-    if best is not None:
-        model.load_state_dict(best)
-    history.seconds = time.perf_counter() - started
-    history.stopped_early = history.epochs < epochs
-    return history
+            with run.averaged():
+                _end_epoch(run, validation, epoch, callbacks, patience)
+            bar.set_postfix_str(str(run.history).partition(": ")[2])
+            run.history.seconds = before + time.perf_counter() - started
+            if saved is not None:
+                saved.write(run)
+    run.take_final_weights()
+    run.history.stopped_early = run.history.epochs < epochs
+    return run.history
 
 
-def _train_epoch(
-    model: torch.nn.Module,
-    loss: Callable[..., Any],
-    batches: _Batches,
-    metrics: Any,
-    epoch: int,
-    optimiser: torch.optim.Optimizer,
-    scheduler: Any,
-    bar: Any,
-) -> dict[str, float]:
-    """Take one step for each batch; return what was measured on the way."""
-    means = _Means(metrics)
+@dataclass
+class _Run:
+    """What changes while a model is trained, and what changes it."""
+
+    model: torch.nn.Module
+    loss: Callable[..., Any]
+    optimiser: torch.optim.Optimizer
+    scheduler: Any
+    metrics: Any
+    augment: Callable[..., Any] | None
+    average: _Average | None
+    history: History = field(default_factory=History)
+    best: dict[str, torch.Tensor] | None = None
+    finished: bool = False
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Give the model its averaged weights for a while, if there are any."""
+        if self.average is None:
+            yield
+            return
+        raw = copy.deepcopy(self.model.state_dict())
+        self.model.load_state_dict(self.average.state)
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(raw)
+
+    def take_final_weights(self) -> None:
+        """Give the model the weights of its best epoch, or the average, or leave it as it is."""
+        if self.best is not None:
+            self.model.load_state_dict(self.best)
+        elif self.average is not None:
+            self.model.load_state_dict(self.average.state)
+
+
+class _Average:
+    """Exponential moving average of a model's weights and buffers."""
+
+    def __init__(self, model: torch.nn.Module, decay: float) -> None:
+        if isinstance(decay, bool) or not isinstance(decay, (int, float)):
+            raise TypeError(f"average must be a number, not {type(decay).__name__}.")
+        if not 0 <= decay < 1:
+            raise ValueError(f"average must be at least 0 and below 1, such as 0.99; not {decay}.")
+        self.decay, self.steps = decay, 0
+        self.state = copy.deepcopy(model.state_dict())
+
+    def update(self, model: torch.nn.Module) -> None:
+        """Take the model's state in; the first one is copied, so that nothing is left of zero."""
+        weight = 1 - self.decay if self.steps else 1.0
+        self.steps += 1
+        for name, value in model.state_dict().items():
+            mean = self.state[name]
+            if mean.is_floating_point():
+                mean.lerp_(value, weight)
+            else:
+                mean.copy_(value)
+
+
+def _train_epoch(run: _Run, batches: _Batches, epoch: int, bar: Any) -> None:
+    """Take one step for each batch; record what was measured on the way."""
+    means = _Means(run.metrics)
     for batch, (inputs, targets) in enumerate(batches, start=1):
-        outputs, value = _forward(model, loss, inputs, targets)
+        if run.augment is not None:
+            inputs, targets = _augmented(run.augment, inputs, targets)
+        outputs, value = _forward(run.model, run.loss, inputs, targets)
         number = _finite(value, inputs, f"train loss in epoch {epoch}, batch {batch}")
         means.add(number, outputs, targets)
-        optimiser.zero_grad()
+        run.optimiser.zero_grad()
         value.backward()
-        optimiser.step()
-        if scheduler is not None:
-            scheduler.step()
+        run.optimiser.step()
+        if run.scheduler is not None:
+            run.scheduler.step()
+        if run.average is not None:
+            run.average.update(run.model)
         bar.update()
-    return means.result()
+    run.history.record("train", means.result())
 
 
-def _measured(
-    model: torch.nn.Module, loss: Any, batches: _Batches, metrics: Any, epoch: int
-) -> dict[str, float]:
+def _augmented(
+    augment: Callable[..., Any], inputs: torch.Tensor, targets: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    import torch
+
+    with torch.no_grad():
+        changed = augment(inputs, targets)
+    is_pair = isinstance(changed, tuple) and len(changed) == 2
+    if not is_pair or not all(isinstance(part, torch.Tensor) for part in changed):
+        raise TypeError("augment must return a pair (inputs, targets) of tensors.")
+    if len(changed[0]) != len(changed[1]):
+        raise ValueError(
+            f"augment returned {len(changed[0])} inputs but {len(changed[1])} targets; "
+            "give one target a sample."
+        )
+    return changed
+
+
+def _end_epoch(
+    run: _Run, validation: _Batches | None, epoch: int, callbacks: Any, patience: int | None
+) -> None:
+    """Measure, remember the best weights, call the callbacks, and see whether this is the end."""
+    if validation is not None:
+        run.history.record("validation", _measured(run, validation, epoch))
+    if patience is not None and run.history.best_epoch == epoch:
+        run.best = copy.deepcopy(run.model.state_dict())
+    waited = epoch - (run.history.best_epoch or epoch)
+    state = State(epoch, run.model, run.optimiser, run.history)
+    stops = [callback(state) for callback in callbacks]
+    run.finished = any(stops) or waited >= (patience or math.inf)
+
+
+def _measured(run: _Run, batches: _Batches, epoch: int) -> dict[str, float]:
     """Measure the model, already in evaluation mode, on every batch."""
     import torch
 
-    means = _Means(metrics)
+    means = _Means(run.metrics)
     with torch.no_grad():
         for batch, (inputs, targets) in enumerate(batches, start=1):
-            outputs, value = _forward(model, loss, inputs, targets)
+            outputs, value = _forward(run.model, run.loss, inputs, targets)
             where = f"validation loss after epoch {epoch}, batch {batch},"
             means.add(_finite(value, inputs, where), outputs, targets)
     return means.result()
 
 
-def _check_functions(model: Any, loss: Any, metrics: Any, callbacks: Any) -> None:
+class _Checkpoint:
+    """A file with all that a run needs to go on as if it had never been interrupted."""
+
+    def __init__(
+        self, path: str | os.PathLike[str], train: _Batches, seed: int, batch_size: int
+    ) -> None:
+        self.path, self._train = Path(path), train
+        if self.path.is_dir():
+            raise ValueError(f"checkpoint {str(self.path)!r} is a folder; name a file in it.")
+        self._settings = {"seed": int(seed), "batch size": int(batch_size)}
+
+    def write(self, run: _Run) -> None:
+        """Replace the file by the present state, at once or not at all."""
+        import torch
+
+        state = {
+            "settings": self._settings,
+            "model": run.model.state_dict(),
+            "optimiser": run.optimiser.state_dict(),
+            "scheduler": None if run.scheduler is None else run.scheduler.state_dict(),
+            "average": None if run.average is None else (run.average.steps, run.average.state),
+            "best": run.best,
+            "history": dict(run.history),
+            "seconds": run.history.seconds,
+            "finished": run.finished,
+            "order": [generator.get_state() for generator in self._train.generators],
+            "random": _generator_states(),
+        }
+        packed = io.BytesIO()
+        torch.save(state, packed)
+        part = self.path.with_name(self.path.name + ".part")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(packed.getbuffer())
+            os.replace(part, self.path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise OSError(
+                f"the checkpoint {str(self.path)!r} cannot be written ({_first_line(error)}); "
+                "the one of the epoch before, if any, is untouched."
+            ) from error
+
+    def restore(self, run: _Run) -> None:
+        """Put a run where the file left it; leave it alone where there is no file."""
+        state = self._read()
+        if state is None:
+            return
+        for name, value in self._settings.items():
+            if state["settings"][name] != value:
+                raise ValueError(
+                    f"the checkpoint {str(self.path)!r} is of a run with {name} "
+                    f"{state['settings'][name]}, not {value}; remove it or name another file."
+                )
+        parts = [(run.scheduler, state["scheduler"]), (run.average, state["average"])]
+        if any((part is None) != (kept is None) for part, kept in parts):
+            raise ValueError(self._other_run("a schedule or an average is missing"))
+        try:
+            run.model.load_state_dict(state["model"])
+            run.optimiser.load_state_dict(state["optimiser"])
+            if run.scheduler is not None:
+                run.scheduler.load_state_dict(state["scheduler"])
+            if run.average is not None:
+                run.average.steps, averaged = state["average"]
+                for name, value in run.average.state.items():
+                    value.copy_(averaged[name])
+            for generator, kept in zip(self._train.generators, state["order"], strict=True):
+                generator.set_state(kept)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise ValueError(self._other_run(_first_line(error))) from error
+        _set_generator_states(state["random"])
+        run.best, run.finished = state["best"], state["finished"]
+        run.history.update(state["history"])
+        run.history.seconds = state["seconds"]
+
+    def _other_run(self, why: str) -> str:
+        return (
+            f"the checkpoint {str(self.path)!r} is of another model, optimiser or schedule "
+            f"({why}); remove it or name another file."
+        )
+
+    def _read(self) -> dict[str, Any] | None:
+        import torch
+
+        if not self.path.exists():
+            return None
+        try:
+            # Only tensors and plain values are read: a file from elsewhere cannot run code.
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            if state.keys() >= {"settings", "model", "history", "random"}:
+                return state
+            why = "it holds something else"
+        except Exception as error:  # whatever a damaged file makes pickle or zip do
+            why = _first_line(error)
+        raise ValueError(
+            f"{str(self.path)!r} is no checkpoint of `fit` ({why}); remove it or name another file."
+        )
+
+
+def _generator_states() -> dict[str, Any]:
+    import torch
+
+    on_gpu = torch.cuda.is_available() and torch.cuda.is_initialized()
+    return {
+        "cpu": torch.default_generator.get_state(),
+        "cuda": torch.cuda.get_rng_state_all() if on_gpu else [],
+    }
+
+
+def _set_generator_states(states: Mapping[str, Any]) -> None:
+    import torch
+
+    torch.default_generator.set_state(states["cpu"])
+    if states["cuda"] and torch.cuda.device_count() == len(states["cuda"]):
+        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def _check_functions(model: Any, loss: Any, metrics: Any, callbacks: Any, augment: Any) -> None:
     """Refuse arguments that are no functions before any training time is lost."""
     import torch
 
@@ -271,6 +495,10 @@ def _check_functions(model: Any, loss: Any, metrics: Any, callbacks: Any) -> Non
     if loss is not None and not callable(loss):
         raise TypeError(
             f"loss must be a function of (outputs, targets), not {type(loss).__name__}."
+        )
+    if augment is not None and not callable(augment):
+        raise TypeError(
+            f"augment must be a function of (inputs, targets), not {type(augment).__name__}."
         )
     if metrics is not None and not isinstance(metrics, Mapping):
         raise TypeError(f"metrics must map names to functions, not {type(metrics).__name__}.")
@@ -354,7 +582,7 @@ class _Batches:
         import torch
         from torch.utils.data import DataLoader
 
-        self._name, self._place, self._pair = name, place, None
+        self._name, self._place, self._pair, self._order = name, place, None, None
         if isinstance(source, DataLoader):
             self._loader = source
             return
@@ -377,6 +605,17 @@ class _Batches:
             self._loader = DataLoader(
                 source, batch_sampler=self._order, collate_fn=_stacked, generator=torch.Generator()
             )
+
+    @property
+    def generators(self) -> list[torch.Generator]:
+        """The generators that the order of the samples is drawn from, apart from torch's own."""
+        if self._order is not None:
+            return [self._order.generator] if self._order.generator is not None else []
+        own = [
+            getattr(self._loader, "generator", None),
+            getattr(self._loader.sampler, "generator", None),
+        ]
+        return [g for i, g in enumerate(own) if g is not None and g not in own[:i]]
 
     def __len__(self) -> int:
         return len(self._order) if self._pair is not None else len(self._loader)
@@ -401,7 +640,7 @@ class _Order:
     """
 
     def __init__(self, samples: int, batch_size: int, generator: torch.Generator | None) -> None:
-        self._samples, self._batch_size, self._generator = samples, int(batch_size), generator
+        self._samples, self._batch_size, self.generator = samples, int(batch_size), generator
 
     def __len__(self) -> int:
         return math.ceil(self._samples / self._batch_size)
@@ -409,10 +648,10 @@ class _Order:
     def tensors(self, device: torch.device | str = "cpu") -> Sequence[torch.Tensor]:
         import torch
 
-        if self._generator is None:
+        if self.generator is None:
             order = torch.arange(self._samples)
         else:
-            order = torch.randperm(self._samples, generator=self._generator)
+            order = torch.randperm(self._samples, generator=self.generator)
         return order.to(device).split(self._batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -650,7 +889,7 @@ def _broadcasting_refused() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _bar(epochs: int, batches: _Batches, history: History, progress: bool) -> Iterator[Any]:
+def _bar(epochs: int, batches: _Batches, run: _Run, progress: bool) -> Iterator[Any]:
     """Yield a progress bar over all batches; in the built book it is silent, and one line follows.
 
     The line has no times in it, so that an unchanged page stays the same.
@@ -669,4 +908,4 @@ def _bar(epochs: int, batches: _Batches, history: History, progress: bool) -> It
         bar.total = bar.n  # so that an early stop is not drawn as a failure
         bar.refresh()
     if static and progress:
-        print(history)
+        print(run.history)
