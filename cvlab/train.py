@@ -211,15 +211,10 @@ def fit(
         validation = _Batches(validation, "validation", batch_size, place)
     model.to(device)
     optimiser = _made_optimiser(optimiser, parameters)
-    run = _Run(
-        model=model,
-        loss=torch.nn.functional.cross_entropy if loss is None else loss,
-        optimiser=optimiser,
-        scheduler=None if schedule is None else _made_scheduler(schedule, optimiser),
-        metrics=metrics,
-        augment=augment,
-        average=None if average is None else _Average(model, average),
-    )
+    scheduler = None if schedule is None else _made_scheduler(schedule, optimiser)
+    loss = torch.nn.functional.cross_entropy if loss is None else loss
+    averages = None if average is None else _Average(model, average)
+    run = _Run(model, loss, optimiser, scheduler, metrics, augment, averages)
     saved = None if checkpoint is None else _Checkpoint(checkpoint, train, seed, batch_size)
 
     started = time.perf_counter()
@@ -229,13 +224,12 @@ def fit(
             bar.update(run.history.epochs * len(train))
         before = run.history.seconds
         while not run.finished and run.history.epochs < epochs:
-            epoch = run.history.epochs + 1
-            bar.set_description(f"epoch {epoch}/{epochs}")
+            bar.set_description(f"epoch {run.history.epochs + 1}/{epochs}")
             _set_modes(modes)
-            _train_epoch(run, train, epoch, bar)
+            _train_epoch(run, train, bar)
             model.eval()
             with run.averaged():
-                _end_epoch(run, validation, epoch, callbacks, patience)
+                _end_epoch(run, validation, callbacks, patience)
             bar.set_postfix_str(str(run.history).partition(": ")[2])
             run.history.seconds = before + time.perf_counter() - started
             if saved is not None:
@@ -304,9 +298,9 @@ class _Average:
                 mean.copy_(value)
 
 
-def _train_epoch(run: _Run, batches: _Batches, epoch: int, bar: Any) -> None:
+def _train_epoch(run: _Run, batches: _Batches, bar: Any) -> None:
     """Take one step for each batch; record what was measured on the way."""
-    means = _Means(run.metrics)
+    epoch, means = run.history.epochs + 1, _Means(run.metrics)
     for batch, (inputs, targets) in enumerate(batches, start=1):
         if run.augment is not None:
             inputs, targets = _augmented(run.augment, inputs, targets)
@@ -343,9 +337,10 @@ def _augmented(
 
 
 def _end_epoch(
-    run: _Run, validation: _Batches | None, epoch: int, callbacks: Any, patience: int | None
+    run: _Run, validation: _Batches | None, callbacks: Any, patience: int | None
 ) -> None:
     """Measure, remember the best weights, call the callbacks, and see whether this is the end."""
+    epoch = run.history.epochs
     if validation is not None:
         run.history.record("validation", _measured(run, validation, epoch))
     if patience is not None and run.history.best_epoch == epoch:
