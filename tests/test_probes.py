@@ -1,7 +1,7 @@
 """The probes and rules of every task: right answers get all points, wrong ones lose some.
 
 Each function is scored as the grader does it, but in this process: what is executed here is the
-course's own. `OTHERS` holds right answers in other styles than the solution's.
+course's own. `right_answers` holds answers in other styles than the solution's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import warnings
 import matplotlib as mpl
 import numpy as np
 import pytest
+import right_answers
 from conftest import ROOT
 
 from cvlab.classroom import notebooks
@@ -175,8 +176,10 @@ def as_arrays(result, arguments):
     """The parts of a result; for one that is an item of an argument also its place in it."""
     parts = result if isinstance(result, tuple | list) else [result]
     found = [np.asarray(part) for part in parts if isinstance(part, np.ndarray | np.number | int)]
-    places = [each for each in arguments if isinstance(each, list) and parts[0] in each]
-    return found + [np.asarray(each.index(parts[0])) for each in places]
+    for each in (each for each in arguments if isinstance(each, list)):
+        same = [np.array_equal(item, parts[0]) for item in each]
+        found += [np.asarray(same.index(True))] if any(same) else []
+    return found
 
 
 class Reader:
@@ -250,252 +253,12 @@ def test_a_trivial_answer_gets_nothing(task):
 
 # ----------------------------------------------------------------- right answers in other styles
 
-OTHERS = {}
-
-
-def answers(task):
-    """Enter a right answer to a task that has one function."""
-
-    def enter(function):
-        OTHERS.setdefault(task, []).append(function)
-        return function
-
-    return enter
-
-
-@answers("pairwise-distances")
-def norm_of_differences(queries, gallery, p=2):
-    """No loop for each query: broadcasting does it."""
-    if len(queries[0:1].T) != len(gallery[0:1].T):
-        raise ValueError("columns")
-    map_size = (len(queries), len(gallery))  # while this is a name, it is no `map`
-    return np.linalg.norm(queries[:, None] - gallery, ord=p, axis=-1).reshape(map_size)
-
-
-@answers("pairwise-distances")
-def ufuncs_on_the_last_axis(a, b, order=2):
-    if not a.shape[-1] == b.shape[-1]:
-        raise ValueError
-    map = abs(np.subtract(np.expand_dims(a, 1), np.expand_dims(b, 0)))
-    if order == np.inf:
-        return np.maximum.reduce(map, axis=2)
-    return np.power(np.add.reduce(np.power(map, order), 2), 1.0 / order)
-
-
-def root_of_clipped(squares):
-    return np.sqrt(np.clip(squares, 0, None))
-
-
-@answers("pairwise-distances")
-def expanded_square(queries, gallery, p=2):
-    import math
-
-    (m, d), (n, e) = queries.shape, gallery.shape
-    if d != e:
-        raise ValueError("the rows of the two differ in length")
-    if p == 2:
-        length = (queries**2).sum(axis=1).reshape(m, 1) + (gallery**2).sum(axis=1).reshape(1, n)
-        return root_of_clipped(length - 2 * np.einsum("md,nd->mn", queries, gallery))
-    difference = np.repeat(queries, n, axis=0) - np.tile(gallery, (m, 1))
-    if math.isinf(p):
-        return np.max(np.abs(difference), axis=1).reshape(m, n)
-    return np.sum(np.abs(difference) ** p, axis=1).reshape(m, n) ** (1 / p)
-
-
-@answers("pairwise-distances")
-def with_torch(queries, gallery, p=2):
-    import torch
-
-    if queries.shape[1] != gallery.shape[1]:
-        raise ValueError("columns")
-    queries, gallery = torch.as_tensor(queries), torch.as_tensor(gallery)
-    difference = (queries.unsqueeze(1) - gallery.unsqueeze(0)).double()
-    return torch.linalg.vector_norm(difference, ord=p, dim=2)
-
-
-@answers("weighted-vote")
-def row_by_row(labels, distances, n_classes):
-    result = []
-    for row, near in zip(labels, distances, strict=True):
-        if (near == 0).any():
-            row, near = row[near == 0], np.ones((near == 0).sum())
-        result.append(int(np.bincount(row, 1 / near, minlength=n_classes).argmax()))
-    return result
-
-
-@answers("weighted-vote")
-def plain_python(labels, distances, n_classes):
-    def winner(pair):
-        votes = {}
-        for label, distance in sorted(zip(*pair, strict=True), key=lambda vote: vote[1]):
-            if distance == 0:
-                votes[label] = votes.get(label, 0) + 1
-            elif 0 not in pair[1]:
-                votes[label] = votes.get(label, 0) + 1 / distance
-        return min(votes, key=lambda label: (-votes[label], label))
-
-    return np.array([*map(winner, zip(labels, distances, strict=True))], dtype=np.int32)
-
-
-@answers("weighted-vote")
-def float_labels_by_add_at(labels, distances, n_classes):
-    zero = np.isclose(distances, 0)
-    with np.errstate(divide="ignore"):
-        weights = np.where(zero.any(axis=1)[:, None], zero, np.divide(1.0, distances))
-    scores = np.zeros((len(labels), n_classes))
-    np.add.at(scores, (np.arange(len(labels))[:, None], labels), weights)
-    return np.argmax(scores, axis=1).astype(float)
-
-
-@answers("k-fold-indices")
-def strided(n, folds, rng):
-    if folds < 2 or folds > n:
-        raise ValueError("folds")
-    order = np.arange(n)
-    rng.shuffle(order)
-    return [(np.setdiff1d(order, order[i::folds]), order[i::folds]) for i in range(folds)]
-
-
-@answers("k-fold-indices")
-def lists_and_sets(n, folds, rng):
-    if folds not in range(2, n + 1):
-        raise ValueError("folds")
-    order = [int(i) for i in np.argsort(rng.random(n))]
-    size, rest = divmod(n, folds)
-    pairs, start = [], 0
-    for fold in range(folds):
-        stop = start + size + (fold < rest)
-        pairs.append([sorted({*range(n)} - {*order[start:stop]}), order[start:stop]])
-        start = stop
-    return pairs
-
-
-@answers("k-fold-indices")
-def numbers_of_folds(n, folds, rng):
-    if folds > n or folds <= 1:
-        raise ValueError("folds")
-    fold_of = rng.permutation(np.arange(n, dtype=np.uint16) % folds)
-    return [(np.flatnonzero(fold_of != i), np.where(fold_of == i)[0]) for i in range(folds)]
-
-
-@answers("choose-k")
-def one_loop(train, validation, test, ks):
-    from sklearn.neighbors import KNeighborsClassifier
-
-    best, best_score = None, -1.0
-    for k in ks:
-        model = KNeighborsClassifier(n_neighbors=k)
-        model.fit(train[0], train[1])
-        score = np.mean(model.predict(validation[0]) == validation[1])
-        if score > best_score:
-            best, best_score = k, score
-    model = KNeighborsClassifier(n_neighbors=best)
-    model.fit(np.vstack([train[0], validation[0]]), np.hstack([train[1], validation[1]]))
-    x, y = test.open()
-    return [np.int64(best), np.mean(model.predict(x) == y)]
-
-
-@answers("choose-k")
-def neighbours_by_hand(train, validation, test, ks):
-    def accuracy(k, known, asked):
-        gaps = np.linalg.norm(asked[0][:, None] - known[0], axis=2)
-        near = known[1][gaps.argsort(axis=1, kind="stable")[:, :k]]
-        return ((near.mean(axis=1) > 0.5) == asked[1]).mean()
-
-    k = max(ks, key=lambda k: accuracy(k, train, validation))
-    both = np.append(train[0], validation[0], axis=0), np.append(train[1], validation[1])
-    return k, accuracy(k, both, test.open())
-
-
-@answers("sgd-momentum-step")
-def momentum_on_copies(theta, velocity, gradient, rate, momentum):
-    velocity, theta = velocity.copy(), theta.copy()
-    velocity *= momentum
-    velocity -= rate * gradient
-    theta += velocity
-    return theta, velocity
-
-
-@answers("sgd-momentum-step")
-def momentum_by_torch(theta, velocity, gradient, rate, momentum):
-    import torch
-
-    theta = torch.tensor(theta)
-    step = torch.tensor(velocity) * momentum - torch.tensor(gradient) * rate
-    return [(theta + step).numpy(), step.numpy()]
-
-
-@answers("nesterov-step")
-def look_ahead_on_copies(gradient_at, theta, velocity, rate, momentum):
-    ahead = np.array(theta)
-    ahead += momentum * velocity
-    slope = gradient_at(ahead)
-    return ahead - rate * slope, momentum * velocity - rate * slope
-
-
-@answers("nesterov-step")
-def look_ahead_nudged_and_undone(gradient_at, theta, velocity, rate, momentum):
-    here = theta.copy()
-    here += velocity * momentum
-    new = np.subtract(np.multiply(momentum, velocity), np.multiply(rate, gradient_at(here)))
-    return [np.add(theta, new), new]
-
-
-@answers("adam-step")
-def adam_as_in_torch(
-    theta, mean, squares, gradient, updates, rate, beta1=0.9, beta2=0.999, epsilon=1e-8
-):
-    mean = mean + (gradient - mean) * (1 - beta1)
-    squares = beta2 * squares + (1 - beta2) * np.square(gradient)
-    root = np.sqrt(squares) / np.sqrt(-np.expm1(updates * np.log(beta2))) + epsilon
-    return theta - rate / (1 - beta1**updates) * (mean / root), mean, squares
-
-
-@answers("adam-step")
-def adam_entry_by_entry(
-    theta, mean, squares, gradient, updates, rate, beta1=0.9, beta2=0.999, epsilon=1e-8
-):
-    theta, mean, squares = theta.copy(), mean.copy(), squares.copy()
-    for index in np.ndindex(theta.shape):
-        g = float(gradient[index])
-        mean[index] = beta1 * mean[index] + (1 - beta1) * g
-        squares[index] = beta2 * squares[index] + (1 - beta2) * g * g
-        step = mean[index] / (1 - pow(beta1, updates))
-        theta[index] -= rate * step / ((squares[index] / (1 - beta2**updates)) ** 0.5 + epsilon)
-    return [theta, mean, squares]
-
-
-@answers("gradient-check")
-def nudged_in_place_and_undone(loss, gradient, theta, h=1e-5):
-    slopes = []
-    for index in range(theta.size):
-        before = theta.flat[index]
-        theta.flat[index] = before + h
-        above = loss(theta)
-        theta.flat[index] = before - h
-        slopes.append((above - loss(theta)) / (2 * h))
-        theta.flat[index] = before
-    slopes = np.reshape(slopes, theta.shape)
-    error = np.sqrt(((gradient - slopes) ** 2).sum())
-    total = np.sqrt((gradient**2).sum()) + np.sqrt((slopes**2).sum())
-    return 0 if total == 0 else error / total
-
-
-@answers("gradient-check")
-def rows_of_the_identity(loss, gradient, theta, h=1e-5):
-    nudges = h * np.eye(theta.size).reshape(-1, *theta.shape)
-    n = np.array([(loss(theta + e) - loss(theta - e)) / (2 * h) for e in nudges])
-    g = np.ravel(gradient)
-    lengths = np.hypot.reduce(g) + np.hypot.reduce(n)
-    return np.array(np.hypot.reduce(g - n) / lengths if lengths else 0.0)
-
-
-HELPERS = {expanded_square: [root_of_clipped]}
+OTHERS = right_answers.load()
 
 
 def source_of(function):
     """The code of an answer with its helpers, as the grader hands it to a rule."""
-    parts = [*HELPERS.get(function, ()), function]
+    parts = [*right_answers.HELPERS[function], function]
     return "\n\n".join(textwrap.dedent(inspect.getsource(part)) for part in parts)
 
 
@@ -515,8 +278,8 @@ def test_a_right_answer_in_another_style_gets_all_points(task, function):
         assert points == pytest.approx(about.points)
 
 
-def test_the_other_right_answers_are_of_tasks_that_exist():
-    assert set(OTHERS) <= set(TASKS)
+def test_every_task_has_two_other_right_answers():
+    assert set(OTHERS) == set(TASKS)
     assert min(map(len, OTHERS.values())) >= 2
 
 

@@ -163,11 +163,8 @@ def _far_apart(points: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarr
         distances[chosen[-1]] = 0
         np.minimum(nearest, np.maximum(distances, 0), out=nearest)
         chances = np.cumsum(nearest)
-        if chances[-1] > 0:
-            place = np.searchsorted(chances, rng.random() * chances[-1], side="right")
-            chosen.append(min(int(place), len(points) - 1))
-        else:  # every point lies on a centre
-            chosen.append(int(rng.integers(len(points))))
+        place = np.searchsorted(chances, rng.random() * chances[-1], side="right")
+        chosen.append(min(int(place), len(points) - 1))  # where all lie on a centre, any will do
     return points[chosen]
 
 
