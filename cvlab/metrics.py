@@ -86,10 +86,10 @@ def confusion_matrix(
         known = np.arange(classes)
     else:
         known = np.asarray(classes)
-    order = np.argsort(known, kind="stable")
-    ranked = known[order]
+    ranked = np.sort(known, axis=None)
     if known.ndim != 1 or not len(known) or (ranked[1:] == ranked[:-1]).any():
         raise ValueError(f"classes must be distinct labels, at least one, not {classes!r}.")
+    order = np.argsort(known, kind="stable")
     rows, columns = (_positions(labels, ranked, order) for labels in (actual, predicted))
     count = len(known)
     return np.bincount(rows * count + columns, minlength=count * count).reshape(count, count)
@@ -303,6 +303,7 @@ def psnr(reference: ArrayLike, image: ArrayLike, peak: float = 1.0) -> float:
         inf for equal images.
 
     Raises:
+        TypeError: If an image does not hold numbers or ``peak`` is not one.
         ValueError: If the shapes differ, an image is empty or not finite, or ``peak`` not positive.
 
     >>> round(psnr([[0.5, 0.5]], [[0.6, 0.4]]), 6)
@@ -312,6 +313,8 @@ def psnr(reference: ArrayLike, image: ArrayLike, peak: float = 1.0) -> float:
     other = _numbers("image", image, flat=False)
     if clean.shape != other.shape:
         raise ValueError(f"The images must have one shape, not {clean.shape} and {other.shape}.")
+    if not np.isscalar(peak) or isinstance(peak, (str, bytes, complex)):
+        raise TypeError(f"peak must be one number, not {type(peak).__name__}.")
     if not (np.isfinite(peak) and peak > 0):
         raise ValueError(f"peak must be a positive number, not {peak}.")
     error = float(np.mean((clean - other) ** 2))
@@ -426,7 +429,10 @@ def _precision_recall(
     """Precision, recall and thresholds, from the highest threshold to the lowest."""
     positive, scores = _scored(positive, scores)
     found = int(positive.sum())
-    total = found if total is None else operator.index(total)
+    try:
+        total = found if total is None else operator.index(total)
+    except TypeError:
+        raise TypeError(f"total must be an integer, not {type(total).__name__}.") from None
     if total < found:
         raise ValueError(f"total must be at least the {found} positives given, not {total}.")
     if not total:

@@ -57,7 +57,9 @@ def test_import_loads_no_heavy_library():
     assert not named & set(HEAVY)
 
 
-@pytest.mark.parametrize("name", ["train", "check", "plot", "widgets", "scenes", "data"])
+@pytest.mark.parametrize(
+    "name", ["train", "check", "plot", "widgets", "scenes", "data", "features", "metrics"]
+)
 def test_modules_load_no_heavy_library(name):
     loaded, _ = modules_after(f"import cvlab.{name}")
     assert f"cvlab.{name}" in loaded

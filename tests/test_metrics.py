@@ -74,6 +74,8 @@ def test_confusion_matrix_takes_labels_of_any_kind_and_order():
         (([0, -1], [0, 1], 3), ValueError, "label -1 is not among"),
         (([0, 1], [0, 1], 0), ValueError, "distinct labels"),
         (([0, 1], [0, 1], [0, 1, 1]), ValueError, "distinct labels"),
+        (([0, 1], [0, 1], 2.0), ValueError, "distinct labels, at least one, not 2.0"),
+        (([0, 1], [0, 1], True), ValueError, "distinct labels, at least one, not True"),
         (([0, 1], [0, 1], ["a", "b"]), TypeError, "of the labels' type"),
     ],
 )
@@ -360,6 +362,11 @@ def test_psnr_is_that_of_scikit_image():
             assert metrics.psnr(clean, clean) == math.inf
 
 
+def test_a_total_that_is_no_integer_is_named():
+    with pytest.raises(TypeError, match="total must be an integer, not float"):
+        metrics.average_precision([1, 0], [0.5, 0.1], total=2.0)
+
+
 def test_psnr_names_what_is_wrong():
     with pytest.raises(ValueError, match="one shape"):
         metrics.psnr(np.zeros((2, 2)), np.zeros((2, 3)))
@@ -369,6 +376,8 @@ def test_psnr_names_what_is_wrong():
         metrics.psnr([], [])
     with pytest.raises(ValueError, match="peak must be a positive"):
         metrics.psnr([0.0], [1.0], peak=0)
+    with pytest.raises(TypeError, match="peak must be one number, not str"):
+        metrics.psnr([0.0], [1.0], peak="1")
 
 
 # --- The module -----------------------------------------------------------------------------------

@@ -95,13 +95,12 @@ def points(value: Any, name: str = "points") -> np.ndarray:
     return np.ascontiguousarray(array)
 
 
-def descriptors(value: Any, dimensions: int) -> np.ndarray:
+def descriptors(value: Any, dimensions: int, name: str = "descriptors") -> np.ndarray:
     """Return (N, D) with D = ``dimensions``; an image may have none, so N may be 0."""
-    array = real(value, "descriptors")
+    array = real(value, name)
     if array.size == 0 and array.ndim in (1, 2):
         return np.zeros((0, dimensions), array.dtype)
     if array.ndim != 2 or array.shape[1] != dimensions:
-        raise ValueError(
-            f"descriptors must have shape (N, {dimensions}) like the codebook, not {array.shape}."
-        )
+        like = " like the codebook" if name != "positions" else ": x and y"
+        raise ValueError(f"{name} must have shape (N, {dimensions}){like}, not {array.shape}.")
     return np.ascontiguousarray(array)

@@ -21,7 +21,7 @@ class KMeans(NamedTuple):
     inertia: float
     """Sum of the squared distances from the points to their centres."""
     history: tuple[float, ...]
-    """The inertia of each assignment, from the first centres to the last; it never rises."""
+    """The inertia of each assignment, from first to last; but for rounding it never rises."""
     iterations: int
     """How many times the centres were moved."""
 
@@ -107,7 +107,7 @@ def nearest_centre(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     array([0, 1])
     """
     centres = _arguments.points(centres, "centres")
-    points = _arguments.descriptors(points, centres.shape[1])
+    points = _arguments.descriptors(points, centres.shape[1], "points")
     kind = np.result_type(points, centres)
     middle = centres.mean(axis=0, dtype=float).astype(kind)
     return _nearest(_augmented((points - middle).astype(kind)), (centres - middle).astype(kind))
@@ -322,13 +322,15 @@ def responsibilities(points: np.ndarray, mixture: GaussianMixture) -> np.ndarray
            [0. , 1. ]])
     """
     mixture = _valid(mixture)
-    points = _arguments.descriptors(points, mixture.means.shape[1]).astype(float)
+    points = _arguments.descriptors(points, mixture.means.shape[1], "points").astype(float)
     middle = mixture.weights @ mixture.means
     centred = mixture._replace(means=mixture.means - middle)
     return _normalised(_log_joint(points - middle, centred))[1]
 
 
 def _valid(mixture: GaussianMixture) -> GaussianMixture:
+    if not np.iterable(mixture) or len(mixture) != 3:
+        raise ValueError(f"mixture must be a GaussianMixture, not {type(mixture).__name__}.")
     weights, means, variances = (_arguments.real(part, "mixture") for part in mixture)
     fits = means.ndim == 2 and means.shape == variances.shape and weights.shape == means.shape[:1]
     if not fits or means.size == 0 or min(weights.min(), variances.min()) <= 0:

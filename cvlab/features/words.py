@@ -175,14 +175,14 @@ def spatial_pyramid(
         the words. It adds up to 1, or to 0 without words.
 
     Raises:
-        TypeError: if the words are no integers or the positions no real numbers.
+        TypeError: if the words or levels are no integers or the positions no real numbers.
         ValueError: for other shapes, positions outside [0, 1), words outside the codebook.
 
     >>> spatial_pyramid([0, 1], [[0.1, 0.1], [0.9, 0.1]], 2, levels=(1, 2))
     array([0.25, 0.25, 0.25, 0.  , 0.  , 0.25, 0.  , 0.  , 0.  , 0.  ])
     """
     k = _arguments.integer(k, "k", 1)
-    words, positions = np.asarray(words), _arguments.descriptors(positions, 2)
+    words, positions = np.asarray(words), _arguments.descriptors(positions, 2, "positions")
     if words.size and words.dtype.kind not in "iu":
         raise TypeError(f"words must be integers, not {words.dtype}.")
     if words.shape != (len(positions),):
@@ -190,6 +190,8 @@ def spatial_pyramid(
             f"words must have shape (N,) and positions (N, 2), not {words.shape} and "
             f"{positions.shape}."
         )
+    if not np.iterable(levels):
+        raise TypeError(f"levels must be a sequence of integers, not {type(levels).__name__}.")
     sides = [_arguments.integer(side, "a level", 1) for side in levels]
     if not sides:
         raise ValueError("levels must name at least one number of cells.")
