@@ -1,0 +1,128 @@
+"""Right answers to the tasks on architectures."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from right_answers import answers
+
+
+@answers("conv-cost")
+def bill_by_a_real_layer(
+    in_channels,
+    out_channels,
+    size,
+    height,
+    width,
+    stride=1,
+    padding=0,
+    groups=1,
+    bias=True,
+    batch=1,
+):
+    options = {"stride": stride, "padding": padding, "groups": groups, "bias": bias}
+    layer = nn.Conv2d(in_channels, out_channels, size, device="meta", **options)
+    output = layer(torch.empty(1, in_channels, height, width, device="meta"))
+    parameters = sum(parameter.numel() for parameter in layer.parameters())
+    return [output.numel(), parameters, 2 * batch * output.numel() * layer.weight[0].numel()]
+
+
+@answers("conv-cost")
+def bill_by_counting_places(
+    in_channels,
+    out_channels,
+    size,
+    height,
+    width,
+    stride=1,
+    padding=0,
+    groups=1,
+    bias=True,
+    batch=1,
+):
+    rows = len(range(0, height + 2 * padding - size + 1, stride))
+    columns = len(range(0, width + 2 * padding - size + 1, stride))
+    activations = np.prod([out_channels, rows, columns])
+    weights = np.prod([out_channels, in_channels // groups, size, size])
+    flops = 2 * weights * rows * columns * batch
+    return activations, weights + (out_channels if bias else 0), flops
+
+
+@answers("inception-module")
+def branches_as_modules(x, one, reduce_three, three, reduce_five, five, pool):
+    def layer(pair):
+        weight, bias = pair
+        size = weight.shape[2]
+        conv = nn.Conv2d(weight.shape[1], weight.shape[0], size, padding=size // 2)
+        conv.weight, conv.bias = (nn.Parameter(part.clone()) for part in (weight, bias))
+        return nn.Sequential(conv, nn.ReLU())
+
+    branches = [
+        layer(one),
+        nn.Sequential(layer(reduce_three), layer(three)),
+        nn.Sequential(layer(reduce_five), layer(five)),
+        nn.Sequential(nn.MaxPool2d(3, 1, 1), layer(pool)),
+    ]
+    with torch.no_grad():
+        return torch.hstack([branch(x) for branch in branches])
+
+
+@answers("inception-module")
+def branches_written_into_the_output(x, one, reduce_three, three, reduce_five, five, pool):
+    def convolve(maps, pair):
+        return nn.functional.conv2d(maps, *pair, padding="same").clamp(min=0)
+
+    widths = [len(pair[1]) for pair in (one, three, five, pool)]
+    out = x.new_empty(len(x), sum(widths), *x.shape[2:])
+    framed = nn.functional.pad(x, (1, 1, 1, 1), value=-torch.inf)
+    largest = framed.unfold(2, 3, 1).unfold(3, 3, 1).amax(dim=(4, 5))
+    parts = convolve(convolve(x, reduce_three), three), convolve(convolve(x, reduce_five), five)
+    for place, part in zip(
+        out.split(widths, dim=1), (convolve(x, one), *parts, convolve(largest, pool)), strict=True
+    ):
+        place.copy_(part)
+    return out
+
+
+@answers("basic-block")
+def block_from_modules(x, first, second, projection=None, stride=1):
+    def layer(weight, **options):
+        conv = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], bias=False, **options)
+        conv.weight = nn.Parameter(weight.clone())
+        return conv
+
+    branch = nn.Sequential(
+        layer(first, stride=stride, padding=1), nn.ReLU(), layer(second, padding=1)
+    )
+    shortcut = nn.Identity() if projection is None else layer(projection, stride=stride)
+    with torch.no_grad():
+        return nn.functional.relu(shortcut(x) + branch(x))
+
+
+@answers("basic-block")
+def block_with_a_projected_grid(x, first, second, projection=None, stride=1):
+    hidden = nn.functional.conv2d(x, first, None, stride, 1)
+    out = nn.functional.conv2d(torch.maximum(hidden, torch.zeros_like(hidden)), second, None, 1, 1)
+    if projection is not None:
+        x = torch.einsum("oc,nchw->nohw", projection[:, :, 0, 0], x[:, :, ::stride, ::stride])
+    return (out + x).clamp_min(0)
+
+
+@answers("squeeze-excite")
+def gates_image_by_image(x, W1, b1, W2, b2):
+    scaled = []
+    for image in x:
+        means = image.flatten(1).mean(1)
+        hidden = (W1 @ means + b1).clamp(min=0)
+        gates = 1 / (1 + torch.exp(-(W2 @ hidden + b2)))
+        scaled.append(image * gates.reshape(-1, 1, 1))
+    return torch.stack(scaled)
+
+
+@answers("squeeze-excite")
+def gates_by_one_by_one_convolutions(x, W1, b1, W2, b2):
+    means = nn.functional.adaptive_avg_pool2d(x, 1)
+    hidden = nn.functional.conv2d(means, W1[:, :, None, None], b1).relu()
+    return nn.functional.conv2d(hidden, W2[:, :, None, None], b2).sigmoid() * x
