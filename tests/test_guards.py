@@ -207,11 +207,11 @@ def test_package_index_machine_path_and_big_file(copy):
 
 def test_chapter_without_exercise_and_contents_without_chapter(copy):
     root = copy()
-    shutil.copy(root / "chapters" / "01_knn.ipynb", root / "chapters" / "02_linear.ipynb")
-    assert "solutions/02_linear.ipynb is missing." in hygiene.anatomy(root)
-    added = "chapters/02_linear is not in book/_toc.yml; add `- file: chapters/02_linear` there."
+    shutil.copy(root / "chapters" / "01_knn.ipynb", root / "chapters" / "98_more.ipynb")
+    assert "solutions/98_more.ipynb is missing." in hygiene.anatomy(root)
+    added = "chapters/98_more is not in book/_toc.yml; add `- file: chapters/98_more` there."
     assert hygiene.contents(root) == [added]
-    (root / "chapters" / "02_linear.ipynb").unlink()
+    (root / "chapters" / "98_more.ipynb").unlink()
     contents = root / "book" / "_toc.yml"
     before = contents.read_text(encoding="utf-8")
     contents.write_text(before + "  - caption: More\n    chapters:\n      - file: chapters/99_no\n")
