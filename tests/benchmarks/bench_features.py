@@ -18,6 +18,7 @@ import argparse
 import ast
 import json
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -70,14 +71,13 @@ def load(notebook: str, *cells: str) -> SimpleNamespace:
         part for cell in cells for part in ast.parse(source[cell]).body if _is_definition(part)
     ]
     names = {part.id for piece in wanted for part in ast.walk(piece) if isinstance(part, ast.Name)}
-    lines = [line for line in source["setup"].splitlines() if not line.lstrip().startswith("%")]
-    # What is left of the guard for Colab has lost its body; only whole statements are asked for.
+    # The guard for Colab installs the package by a magic, which is no Python.
+    setup = re.sub(r"(?m)^(\s*)%.*$", r"\1pass", source["setup"])
     imports = [
         part
-        for line in lines
-        if line.startswith(("import ", "from "))
-        for part in ast.parse(line).body
-        if names & {(alias.asname or alias.name).split(".")[0] for alias in part.names}
+        for part in ast.parse(setup).body
+        if isinstance(part, (ast.Import, ast.ImportFrom))
+        and names & {(alias.asname or alias.name).split(".")[0] for alias in part.names}
     ]
     space: dict[str, Any] = {"__name__": notebook}
     exec(compile(ast.Module([*imports, *wanted], []), notebook, "exec"), space)

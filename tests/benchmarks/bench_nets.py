@@ -1,0 +1,159 @@
+"""What Part III writes from scratch, against torch: the engine, convolution, batch norm, costs.
+
+    python tests/benchmarks/bench_nets.py [--repeats 15] [--only convolution]
+
+The teaching versions live in cells of notebooks, from which `bench_features.load` takes them; form
+of the table, clock and checks are those of `bench_features.py`. NumPy works in double precision
+here, and so does torch. The training loop is measured by `bench_train.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Iterator
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from bench_features import Row, line, load
+from threadpoolctl import threadpool_limits
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from cvlab import nets
+
+
+def same(ours, theirs) -> bool:
+    """Agreement of two lists of arrays."""
+    pairs = zip(ours, theirs, strict=True)
+    return all(np.allclose(a, np.asarray(b), rtol=1e-8, atol=1e-10) for a, b in pairs)
+
+
+def engine_rows(width: int) -> Iterator[Row]:
+    """Loss and gradients of a small perceptron, by the engine and by torch's autograd."""
+    chapter, rng = load("08_backprop", "engine"), np.random.default_rng(0)
+    for name, samples, hidden in (("small", 4, 8), ("batch", 256, width)):
+        x, first = rng.normal(size=(samples, 64)), 0.1 * rng.normal(size=(64, hidden))
+        last = 0.1 * rng.normal(size=(hidden, 10))
+
+        def ours(x=x, first=first, last=last):
+            weights = [chapter.Value(first), chapter.Value(last)]
+            logits = (chapter.Value(x) @ weights[0]).relu() @ weights[1]
+            loss = logits.exp().sum(axis=1).log().sum()
+            loss.backward()
+            return [loss.data, *[each.grad for each in weights]]
+
+        def theirs(x=x, first=first, last=last):
+            weights = [torch.tensor(each, requires_grad=True) for each in (first, last)]
+            loss = (
+                (torch.relu(torch.tensor(x) @ weights[0]) @ weights[1]).exp().sum(dim=1).log().sum()
+            )
+            loss.backward()
+            return [loss.detach(), *[each.grad for each in weights]]
+
+        shape = f"{samples} x 64 - {hidden} - 10"
+        yield Row(f"autograd engine, {name}, {shape}", "torch", ours, theirs, same)
+
+
+def convolution_rows(side: int) -> Iterator[Row]:
+    """Convolution layer, forward and backward, and batch normalisation."""
+    chapter = load("09_convolution", "conv-forward", "conv-backward", "batch-norm")
+    rng = np.random.default_rng(1)
+    x, weight = rng.normal(size=(8, 16, side, side)), rng.normal(size=(32, 16, 3, 3))
+    bias, upstream = rng.normal(size=32), rng.normal(size=(8, 32, side, side))
+    tensors = [torch.tensor(each) for each in (x, weight, bias)]
+    shape = f"8 x 16 x {side} x {side} to 32 maps"
+
+    def backward():
+        given = [each.clone().requires_grad_() for each in tensors]
+        functional.conv2d(*given, padding=1).backward(torch.tensor(upstream))
+        return [each.grad for each in given]
+
+    yield Row(
+        f"convolution 3 x 3, forward, {shape}",
+        "torch",
+        lambda: [chapter.conv2d(x, weight, bias, padding=1)],
+        lambda: [functional.conv2d(*tensors, padding=1)],
+        same,
+    )
+    yield Row(
+        f"convolution 3 x 3, forward and backward, {shape}",
+        "torch",
+        lambda: (
+            chapter.conv2d(x, weight, bias, padding=1),
+            chapter.conv2d_backward(upstream, x, weight, padding=1),
+        )[1],
+        backward,
+        same,
+    )
+
+    def our_norm():
+        layer = chapter.BatchNorm(32)
+        out = layer.forward(upstream, training=True)
+        return [out, layer.backward(out)[0]]
+
+    def their_norm():
+        given = torch.tensor(upstream).requires_grad_()
+        out = functional.batch_norm(given, None, None, torch.ones(32).double(), training=True)
+        out.backward(out.detach())
+        return [out.detach(), given.grad]
+
+    work = f"batch norm, forward and backward, 8 x 32 x {side} x {side}"
+    yield Row(work, "torch", our_norm, their_norm, same)
+
+
+def cost_rows() -> Iterator[Row]:
+    """FLOPs of a network's convolutions and dense layers, by the table and by torch's counter."""
+    chapter = load("10_architectures", "cost-table")
+    for name in ("alexnet", "resnet34"):
+        side = 227 if name == "alexnet" else 224
+        with torch.device("meta"):
+            model, image = nets.build(name).eval(), torch.empty(1, 3, side, side)
+
+        def ours(model=model, side=side):
+            rows = chapter.cost_table(model, (3, side, side))
+            return [sum(row.flops for row in rows if row.name.startswith(("conv", "fc")))]
+
+        def theirs(model=model, image=image):
+            with FlopCounterMode(display=False) as counter:
+                model(image)
+            return [counter.get_total_flops()]
+
+        yield Row(f"cost table of {name}", "torch's FLOP counter", ours, theirs, same)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--side", type=int, default=32, help="side of the feature maps")
+    parser.add_argument("--width", type=int, default=256, help="hidden units of the engine's batch")
+    parser.add_argument("--only", default="", help="rows whose name holds this word")
+    options = parser.parse_args()
+    for name in ("repeats", "side", "width"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1.")
+    torch.set_num_threads(1)
+    print(
+        f"{platform.processor() or platform.machine()}, one thread, Python "
+        f"{platform.python_version()}, numpy {np.__version__}, torch {version('torch')}; processor "
+        f"time, median of {options.repeats}; double precision",
+        end="\n\n",
+    )
+    print("| work | peer | ours, ms | peer, ms | ours / peer | quartiles |")
+    print("|---|---|---:|---:|---:|---:|")
+    groups = (
+        lambda: engine_rows(options.width),
+        lambda: convolution_rows(options.side),
+        cost_rows,
+    )
+    with threadpool_limits(1):
+        for group in groups:
+            for row in group():
+                if options.only.lower() in row.work.lower():
+                    print(line(row, options.repeats), flush=True)
+
+
+if __name__ == "__main__":
+    main()
