@@ -21,7 +21,7 @@ import platform
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -330,6 +330,17 @@ def conditions(repeats: int) -> str:
     )
 
 
+def print_table(groups: Iterable[Callable[[], Iterator[Row]]], only: str, repeats: int) -> None:
+    """Measure the rows whose name holds a word, on one thread, and print each as it is done."""
+    print("| work | peer | ours, ms | peer, ms | ours / peer | quartiles |")
+    print("|---|---|---:|---:|---:|---:|")
+    with threadpool_limits(1):
+        for group in groups:
+            for row in group():
+                if only.lower() in row.work.lower():
+                    print(line(row, repeats), flush=True)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -345,8 +356,6 @@ def main() -> None:
             parser.error(f"--{name} must be at least {number}.")
     cv2.setNumThreads(1)
     print(conditions(options.repeats), end="\n\n")
-    print("| work | peer | ours, ms | peer, ms | ours / peer | quartiles |")
-    print("|---|---|---:|---:|---:|---:|")
     groups = (
         lambda: kmeans_rows(options.points),
         lambda: blur_rows(options.side),
@@ -354,11 +363,7 @@ def main() -> None:
         lambda: edge_rows(options.side),
         lambda: metric_rows(options.scores),
     )
-    with threadpool_limits(1):
-        for group in groups:
-            for row in group():
-                if options.only.lower() in row.work.lower():
-                    print(line(row, options.repeats), flush=True)
+    print_table(groups, options.only, options.repeats)
 
 
 if __name__ == "__main__":

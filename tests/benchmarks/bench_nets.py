@@ -16,8 +16,7 @@ from importlib.metadata import version
 
 import numpy as np
 import torch
-from bench_features import Row, line, load
-from threadpoolctl import threadpool_limits
+from bench_features import Row, load, print_table
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -141,18 +140,12 @@ def main() -> None:
         f"time, median of {options.repeats}; double precision",
         end="\n\n",
     )
-    print("| work | peer | ours, ms | peer, ms | ours / peer | quartiles |")
-    print("|---|---|---:|---:|---:|---:|")
     groups = (
         lambda: engine_rows(options.width),
         lambda: convolution_rows(options.side),
         cost_rows,
     )
-    with threadpool_limits(1):
-        for group in groups:
-            for row in group():
-                if options.only.lower() in row.work.lower():
-                    print(line(row, options.repeats), flush=True)
+    print_table(groups, options.only, options.repeats)
 
 
 if __name__ == "__main__":
