@@ -48,13 +48,57 @@ def test_same_outputs_as_torchvision_with_the_same_weights(name):
         torch.testing.assert_close(ours(images), peer(images), rtol=1e-4, atol=1e-5)
 
 
+def leaves(model: nn.Module) -> list[str]:
+    """The layers in their order, with all settings but those that change no number."""
+    layers = [str(layer) for layer in model.modules() if not list(layer.children())]
+    kept = [text for text in layers if not text.startswith(("Flatten", "Adaptive"))]
+    return [text.replace(", inplace=True", "").replace("inplace=True", "") for text in kept]
+
+
 def test_vgg16_has_the_layers_of_torchvision():
     import torchvision
 
     with torch.device("meta"):
         peer = torchvision.models.vgg16(weights=None)
-    ours = [tuple(p.shape) for p in made("vgg16").parameters()]
-    assert ours == [tuple(p.shape) for p in peer.parameters()]
+    # Theirs pools to 7 x 7 before the dense layers, which at this size changes nothing.
+    assert leaves(made("vgg16")) == [text.replace(", inplace=False", "") for text in leaves(peer)]
+
+
+@pytest.mark.parametrize(
+    ("name", "bends"),
+    [
+        ("lenet5", 4),  # each layer with weights but the last
+        ("alexnet", 7),
+        ("zfnet", 7),
+        ("vgg16", 15),
+        ("googlenet", 57),
+        ("mobilenet", 27),
+    ],
+)
+def test_a_bend_follows_each_layer_but_the_last(name, bends):
+    kinds = [type(m) for m in made(name).modules() if not list(m.children())]
+    kinds = [kind for kind in kinds if kind not in (nn.BatchNorm2d, nn.Dropout)]
+    weighted = [i for i, kind in enumerate(kinds) if kind in (nn.Conv2d, nn.Linear)]
+    assert [kinds[i + 1] for i in weighted[:-1]] == [nn.ReLU] * bends
+
+
+@pytest.mark.parametrize(("name", "count"), [("alexnet", 3), ("zfnet", 3), ("googlenet", 4 + 9)])
+def test_pooling_windows_overlap_as_in_the_papers(name, count):
+    pools = [m for m in made(name).modules() if isinstance(m, nn.MaxPool2d)]
+    assert [m.kernel_size for m in pools] == [3] * count
+    assert sum(m.stride == 1 for m in pools) == count - (4 if name == "googlenet" else 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),  # of multiply-adds for one image, as the papers have them
+    [("mobilenet", 569), ("resnet50", 4089)],
+)
+def test_the_work_is_that_of_the_paper(name, millions):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        made(name)(torch.empty(1, 3, 224, 224, device="meta"))
+    assert round(counter.get_total_flops() / 2e6) == millions
 
 
 def test_a_count_leaves_out_frozen_and_repeated_parameters():
@@ -90,14 +134,16 @@ def test_squeeze_excite_scales_each_channel_by_its_gate():
     expected = torch.sigmoid(hidden @ block.excite.weight.T + block.excite.bias)
     torch.testing.assert_close(gates, expected)
     torch.testing.assert_close(block(x) / x, gates[:, :, None, None].expand_as(x))
+    assert nets.SqueezeExcite(4).squeeze.out_features == 1  # never no hidden unit at all
 
 
 def test_inception_concatenates_its_branches():
     block = nets.Inception(192, 64, (96, 128), (16, 32), 32)
     x = torch.rand(1, 192, 6, 6)
     assert block.out_channels == 256
-    torch.testing.assert_close(block(x)[:, :64], block.one(x))
-    torch.testing.assert_close(block(x)[:, -32:], block.pool(x))
+    parts = block(x).split([64, 128, 32, 32], dim=1)
+    for part, branch in zip(parts, (block.one, block.three, block.five, block.pool), strict=True):
+        torch.testing.assert_close(part, branch(x))
 
 
 def test_a_depthwise_separable_block_costs_what_the_formula_says():

@@ -229,6 +229,25 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(samples, tmp_path, epoch,
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
 
 
+def test_the_best_weights_survive_an_interruption(samples, tmp_path):
+    inputs, targets = samples
+    others = inputs, (targets + 1) % CLASSES  # their loss rises while the model learns
+
+    def run(**options):
+        model = torch.nn.Linear(FEATURES, CLASSES)
+        torch.nn.init.zeros_(model.weight)
+        torch.nn.init.zeros_(model.bias)
+        return model, fit(model, samples, others, optimiser=sgd, progress=False, **options)
+
+    first, _ = run(epochs=1)
+    options = {"epochs": 4, "patience": 9, "checkpoint": tmp_path / "run.pt"}
+    with pytest.raises(Interrupted):
+        run(callbacks=[stop_in(3)], **options)
+    resumed, history = run(**options)
+    assert (history.epochs, history.best_epoch) == (4, 1)
+    assert same(resumed, first)
+
+
 PROGRAM = """
 import os, signal, sys, torch
 from cvlab.train import fit
