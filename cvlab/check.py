@@ -116,7 +116,7 @@ def _explained(names: str, error: Exception) -> str:
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.name in names.split(", "):
             where = f" in line {frame.lineno} of its cell (`{frame.line}`)"
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(error).split()).rstrip(".")
     return f"{names} stopped with {type(error).__name__}: {reason}{where}."
 
 

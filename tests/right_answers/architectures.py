@@ -10,7 +10,7 @@ from right_answers import answers
 
 
 @answers("conv-cost")
-def bill_by_a_real_layer(
+def bill_from_shapes(
     in_channels,
     out_channels,
     size,
@@ -22,11 +22,12 @@ def bill_by_a_real_layer(
     bias=True,
     batch=1,
 ):
-    options = {"stride": stride, "padding": padding, "groups": groups, "bias": bias}
-    layer = nn.Conv2d(in_channels, out_channels, size, device="meta", **options)
-    output = layer(torch.empty(1, in_channels, height, width, device="meta"))
-    parameters = sum(parameter.numel() for parameter in layer.parameters())
-    return [output.numel(), parameters, 2 * batch * output.numel() * layer.weight[0].numel()]
+    image = np.broadcast_to(0, (height + 2 * padding, width + 2 * padding))
+    windows = np.lib.stride_tricks.sliding_window_view(image, (size, size))[::stride, ::stride]
+    group = in_channels // groups * windows.size  # products of one output channel
+    activations = out_channels * windows[..., 0, 0].size
+    parameters = out_channels * (in_channels * size**2 // groups) + int(bias) * out_channels
+    return [activations, parameters, sum(2 * out_channels * group for _ in range(batch))]
 
 
 @answers("conv-cost")

@@ -1,7 +1,6 @@
 """Right answers to exercise 08_backprop in other styles."""
 
 import numpy as np
-import torch
 
 from right_answers import answers
 
@@ -76,11 +75,18 @@ def sample_by_sample(X, y, W1, b1, W2, b2):
 
 
 @answers("mlp-gradients")
-def by_torch(X, y, W1, b1, W2, b2):
-    tensors = [torch.tensor(np.asarray(p, float), requires_grad=True) for p in (W1, b1, W2, b2)]
-    hidden = torch.relu(torch.addmm(tensors[1], torch.tensor(X), tensors[0]))
-    loss = torch.nn.functional.cross_entropy(hidden @ tensors[2] + tensors[3], torch.tensor(y))
-    return [g.numpy() for g in torch.autograd.grad(loss, tensors)]
+def with_a_constant_input(X, y, W1, b1, W2, b2):
+    """Carry the biases as the last rows of the weights, and give a list."""
+    inputs, hidden = np.c_[X, np.ones(len(X))], np.vstack([W1, b1])
+    active = inputs @ hidden > 0
+    features = np.c_[(inputs @ hidden) * active, np.ones(len(X))]
+    logits = features @ np.vstack([W2, b2])
+    log_p = logits - logits.max(axis=1)[:, None]
+    log_p = log_p - np.log(np.exp(log_p).sum(axis=1))[:, None]
+    message = (np.exp(log_p) - (np.arange(len(b2)) == y[:, None])) / len(y)
+    outer = np.einsum("nk,nc->kc", features, message)
+    inner = np.einsum("nd,nk->dk", inputs, np.einsum("nc,kc->nk", message, W2) * active)
+    return [inner[:-1], inner[-1], outer[:-1], outer[-1]]
 
 
 @answers("activation-gradient-check")
