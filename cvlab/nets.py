@@ -12,6 +12,7 @@ numbers of parameters that the tests hold them to.
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 
 import torch
 from torch import nn
@@ -53,6 +54,15 @@ def count_parameters(model: nn.Module, *, trainable: bool = False) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)
 
 
+def _check_counts(**counts: int) -> None:
+    """Refuse what is no whole number of at least one, where torch would only fail much later."""
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise TypeError(f"{name} must be a whole number, not {type(value).__name__}.")
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}.")
+
+
 # --- Blocks ---------------------------------------------------------------------------------------
 
 
@@ -71,8 +81,12 @@ def conv_norm(
     that follows subtracts it again.
 
     Raises:
-        ValueError: if ``size`` is even, or ``groups`` does not divide both numbers of channels.
+        TypeError: if a number is not whole.
+        ValueError: if ``size`` is even, ``groups`` does not divide both numbers of channels, or a
+            number is below one.
     """
+    _check_counts(in_channels=in_channels, out_channels=out_channels, size=size)
+    _check_counts(stride=stride, groups=groups)
     if size % 2 == 0:
         raise ValueError(f"a kernel of {size} pixels has no centre; take an odd size.")
     conv = nn.Conv2d(in_channels, out_channels, size, stride, size // 2, groups=groups, bias=False)
@@ -92,6 +106,7 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
+        _check_counts(channels=channels, reduction=reduction)
         hidden = max(1, channels // reduction)
         self.squeeze = nn.Linear(channels, hidden)
         self.excite = nn.Linear(hidden, channels)
@@ -157,7 +172,8 @@ class Bottleneck(nn.Module):
         channels: the output has four times as many.
         stride: of the 3 x 3 convolution, and of the shortcut.
         groups: groups of the 3 x 3 convolution.
-        group_width: channels of each group when ``channels`` is 64; it grows with ``channels``.
+        group_width: channels of each group when ``channels`` is 64; it grows with ``channels``,
+            and is at least one.
         excite: whether to squeeze and excite before the addition.
     """
 
@@ -174,7 +190,8 @@ class Bottleneck(nn.Module):
         excite: bool = False,
     ) -> None:
         super().__init__()
-        width, out_channels = channels * group_width // 64 * groups, 4 * channels
+        _check_counts(channels=channels, groups=groups, group_width=group_width)
+        width, out_channels = max(1, channels * group_width // 64) * groups, 4 * channels
         layers = [
             conv_norm(in_channels, width, 1),
             conv_norm(width, width, 3, stride=stride, groups=groups),
@@ -401,6 +418,7 @@ def resnet(depth: int = 34, classes: int = 1000) -> nn.Sequential:
         101: (Bottleneck, (3, 4, 23, 3)),
         152: (Bottleneck, (3, 8, 36, 3)),
     }
+    _check_counts(depth=depth)
     if depth not in kinds:
         raise ValueError(f"the paper has no ResNet-{depth}; there are {sorted(kinds)}.")
     block, depths = kinds[depth]
@@ -463,6 +481,7 @@ def small_resnet(
     Source: He et al., CVPR 2016, section 4.2. Its shortcuts pad with zeros where channels double;
     these are 1 x 1 convolutions.
     """
+    _check_counts(depth=depth)
     if depth < 8 or (depth - 2) % 6:
         raise ValueError(f"depth {depth} is not 6 n + 2; take 8, 14, 20, 26, ... layers.")
 
@@ -512,8 +531,11 @@ def build(name: str, classes: int | None = None) -> nn.Module:
         classes: number of logits; by default that of the paper.
 
     Raises:
-        ValueError: if no network has that name.
+        TypeError: if ``classes`` is not a whole number.
+        ValueError: if no network has that name, or ``classes`` is below one.
     """
     if name not in NETWORKS:
         raise ValueError(f"there is no network {name!r}; there are {', '.join(NETWORKS)}.")
+    if classes is not None:
+        _check_counts(classes=classes)
     return NETWORKS[name]() if classes is None else NETWORKS[name](classes=classes)

@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -279,11 +280,11 @@ class _Average:
     """Exponential moving average of a model's weights and buffers."""
 
     def __init__(self, model: torch.nn.Module, decay: float) -> None:
-        if isinstance(decay, bool) or not isinstance(decay, (int, float)):
+        if isinstance(decay, bool) or not isinstance(decay, Real):
             raise TypeError(f"average must be a number, not {type(decay).__name__}.")
         if not 0 <= decay < 1:
             raise ValueError(f"average must be at least 0 and below 1, such as 0.99; not {decay}.")
-        self.decay, self.steps = decay, 0
+        self.decay, self.steps = float(decay), 0
         self.state = copy.deepcopy(model.state_dict())
 
     def update(self, model: torch.nn.Module) -> None:
@@ -328,6 +329,8 @@ def _augmented(
     is_pair = isinstance(changed, tuple) and len(changed) == 2
     if not is_pair or not all(isinstance(part, torch.Tensor) for part in changed):
         raise TypeError("augment must return a pair (inputs, targets) of tensors.")
+    if any(part.ndim == 0 for part in changed) or len(changed[0]) == 0:
+        raise ValueError("augment returned no samples; give back at least one of a batch.")
     if len(changed[0]) != len(changed[1]):
         raise ValueError(
             f"augment returned {len(changed[0])} inputs but {len(changed[1])} targets; "
@@ -370,6 +373,8 @@ class _Checkpoint:
     def __init__(
         self, path: str | os.PathLike[str], train: _Batches, seed: int, batch_size: int
     ) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"checkpoint must be the path of a file, not {type(path).__name__}.")
         self.path, self._train = Path(path), train
         if self.path.is_dir():
             raise ValueError(f"checkpoint {str(self.path)!r} is a folder; name a file in it.")
@@ -546,6 +551,8 @@ def _made_optimiser(make: Any, parameters: list[torch.nn.Parameter]) -> torch.op
             "optimiser must be a function from parameters to an optimiser, such as "
             f"`lambda parameters: torch.optim.SGD(parameters, lr=0.1)`; got {type(made).__name__}."
         )
+    if isinstance(made, torch.optim.LBFGS):
+        raise TypeError("LBFGS asks for the loss several times a step; fit gives it once a batch.")
     return made
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -92,6 +93,7 @@ def test_validation_is_never_augmented(samples):
 
     def watch(inputs, targets):
         seen.append(len(inputs))
+        assert not torch.is_grad_enabled(), "what it computes belongs to no step"
         return inputs, targets
 
     fit(network(), samples, samples, augment=watch, epochs=2, batch_size=70, progress=False)
@@ -105,6 +107,8 @@ def test_validation_is_never_augmented(samples):
         (lambda inputs, targets: inputs, TypeError, "augment must return a pair"),
         (lambda inputs, targets: (inputs, [0]), TypeError, "augment must return a pair"),
         (lambda inputs, targets: (inputs[1:], targets), ValueError, "15 inputs but 16 targets"),
+        (lambda inputs, targets: (inputs[:0], targets[:0]), ValueError, "returned no samples"),
+        (lambda inputs, targets: (inputs.sum(), targets), ValueError, "returned no samples"),
     ],
 )
 def test_a_wrong_augmentation_is_refused_in_one_sentence(samples, augment, kind, sentence):
@@ -164,6 +168,18 @@ def test_measurements_and_callbacks_see_the_average(samples):
     with torch.no_grad():
         final = functional.cross_entropy(model.eval()(samples[0]), samples[1]).item()
     assert final == pytest.approx(seen[-1])
+
+
+def test_a_decay_may_be_a_number_of_numpy(samples):
+    one, other = network(), network()
+    fit(one, samples, average=np.float64(0.5), epochs=1, progress=False)
+    fit(other, samples, average=0.5, epochs=1, progress=False)
+    assert same(one, other)
+
+
+def test_an_optimiser_with_a_closure_is_refused_in_one_sentence(samples):
+    with pytest.raises(TypeError, match="several times a step"):
+        fit(network(), samples, optimiser=torch.optim.LBFGS, epochs=1, progress=False)
 
 
 @pytest.mark.parametrize("decay", [1.0, -0.1, float("nan"), True, "0.9"])
@@ -361,6 +377,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_last_checkpoint(samples, tmp
         fit(network(), samples, epochs=2, checkpoint=path, progress=False)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_number_is_no_checkpoint(samples):
+    with pytest.raises(TypeError, match="the path of a file, not int"):
+        written(3, samples)
 
 
 def test_a_folder_is_no_checkpoint_and_a_new_folder_is_made(samples, tmp_path):
