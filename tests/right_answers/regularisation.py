@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from scipy.special import log_softmax, rel_entr, softmax
-from torch.nn import functional
 
 from right_answers import answers
 
@@ -36,13 +33,18 @@ def by_an_index(x, p, training, rng):
 def smoothed_rows(logits, labels, smoothing):
     classes = logits.shape[1]
     targets = (1 - smoothing) * np.eye(classes)[labels] + smoothing / classes
-    return float(np.mean(-np.sum(targets * log_softmax(logits, axis=1), axis=1)))
+    total = np.logaddexp.reduce(logits, axis=1)  # of each row
+    return float(np.mean(total - np.sum(targets * logits, axis=1)))
 
 
 @answers("label-smoothing")
-def smoothed_by_torch(logits, labels, smoothing):
-    logits, labels = torch.tensor(logits), torch.tensor(labels)
-    return functional.cross_entropy(logits, labels, label_smoothing=smoothing).item()
+def smoothed_sample_by_sample(logits, labels, smoothing):
+    losses = []
+    for scores, label in zip(logits, labels, strict=True):
+        gaps = scores - np.max(scores)
+        logs = gaps - np.log(np.sum(np.exp(gaps)))
+        losses.append(-(1 - smoothing) * logs[label] - smoothing * np.mean(logs))
+    return sum(losses) / len(losses)
 
 
 @answers("mixup-batch")
@@ -66,22 +68,30 @@ def blended_by_a_matrix(images, labels, classes, alpha, rng):
     return np.tensordot(blend, images, axes=1), blend @ hot
 
 
-@answers("distillation-loss")
-def divergence_by_scipy(student, teacher, labels, temperature, weight):
-    log_q = log_softmax(student / temperature, axis=1)
-    p = softmax(teacher / temperature, axis=1)
-    soft = (rel_entr(p, 1.0) - p * log_q).sum() / len(labels)
-    hard = -np.take_along_axis(log_softmax(student, axis=1), labels[:, None], axis=1).mean()
+def log_softmax(scores):
+    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+
+
+@answers("distillation-loss", log_softmax)
+def divergence_as_cross_entropy_less_entropy(student, teacher, labels, temperature, weight):
+    log_q, log_p = log_softmax(student / temperature), log_softmax(teacher / temperature)
+    soft = (np.einsum("nc,nc->n", np.exp(log_p), log_p) - np.sum(np.exp(log_p) * log_q, 1)).mean()
+    hard = -np.take_along_axis(log_softmax(student), labels[:, None], axis=1).mean()
     return weight * temperature**2 * soft + (1 - weight) * hard
 
 
 @answers("distillation-loss")
-def divergence_by_torch(student, teacher, labels, temperature, weight):
-    student, teacher, labels = map(torch.tensor, (student, teacher, labels))
-    log_p, log_q = ((scores / temperature).log_softmax(1) for scores in (teacher, student))
-    soft = functional.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
-    hard = functional.cross_entropy(student, labels)
-    return (weight * temperature * temperature * soft + (1 - weight) * hard).item()
+def divergence_sample_by_sample(student, teacher, labels, temperature, weight):
+    def logs(scores):
+        gaps = scores - max(scores)
+        return gaps - np.log(sum(np.exp(gaps)))
+
+    total = 0.0
+    for s, v, label in zip(student, teacher, labels, strict=True):
+        log_p, log_q = logs(v / temperature), logs(s / temperature)
+        total += weight * temperature * temperature * np.exp(log_p) @ (log_p - log_q)
+        total -= (1 - weight) * logs(s)[label]
+    return total / len(labels)
 
 
 @answers("ema-update")

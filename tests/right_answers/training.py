@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
-from torch import nn
 
 from right_answers import answers
 
@@ -21,10 +19,11 @@ def weights_by_scaling_unit_normals(shape, rng, slope=0.0):
 
 
 @answers("kaiming-normal")
-def weights_drawn_by_torch(shape, rng, slope=0.0):
-    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    weights = torch.empty(shape, dtype=torch.float64)
-    return nn.init.kaiming_normal_(weights, a=slope, generator=generator)
+def weights_in_single_precision(shape, rng, slope=0.0):
+    fan_in = np.ones(shape, dtype=bool)[0].size
+    weights = rng.standard_normal(shape, dtype=np.float32)
+    weights *= math.sqrt(2 / (1 + slope**2) / fan_in)
+    return weights
 
 
 @answers("kaiming-normal")
@@ -44,10 +43,9 @@ def warmup_by_interpolation(step, steps, warmup, peak, final=0.0):
 
 @answers("cosine-with-warmup")
 def whole_schedule_then_one_entry(step, steps, warmup, peak, final=0.0):
-    up = torch.linspace(0, peak, warmup + 2, dtype=torch.float64)[1:-1]
-    angles = torch.linspace(0, math.pi, steps - warmup, dtype=torch.float64)
-    down = final + (peak - final) * (1 + torch.cos(angles)) / 2
-    return torch.cat([up, down])[min(step, steps - 1)]
+    up = np.linspace(0, peak, warmup + 2)[1:-1]
+    down = final + (peak - final) * (1 + np.cos(np.linspace(0, np.pi, steps - warmup))) / 2
+    return np.concatenate([up, down])[min(step, steps - 1)]
 
 
 @answers("one-cycle")
@@ -56,6 +54,15 @@ def cycle_by_interpolation(step, steps, p, start, peak, final, momenta):
     low, high = momenta
     rate = np.interp(step, corners, [start, peak, final])
     return rate, np.interp(step, corners, [high, low, high])
+
+
+@answers("one-cycle")
+def cycle_as_an_array(step, steps, p, start, peak, final, momenta):
+    top, ends = p * steps - 1, np.array([start, momenta[1]])
+    middle, last = np.array([peak, momenta[0]]), np.array([final, momenta[1]])
+    if step <= top:
+        return (ends * (top - step) + middle * step) / top
+    return (middle * (steps - 1 - step) + last * (step - top)) / (steps - 1 - top)
 
 
 @answers("one-cycle")

@@ -56,11 +56,11 @@ def cam_image_by_image(model, layer, images, classes):
         handle.remove()
         gradient = torch.autograd.grad(score, kept[0])[0][0].numpy()
         activations = kept[0][0].detach().numpy()
-        combined = np.zeros(activations.shape[1:])
+        combined = np.zeros_like(activations[0])
         for channel, slope in zip(activations, gradient, strict=True):
             combined += slope.mean() * channel
-        maps.append(np.maximum(combined, 0))
-    return np.stack(maps)
+        maps.append(torch.from_numpy(np.maximum(combined, 0)))
+    return torch.stack(maps)
 
 
 @answers("freeze")
@@ -85,14 +85,13 @@ def freeze_by_identity(model, backbone):
 
 
 @answers("linear-probe")
-def probe_by_scikit_learn(features, labels, new_features, classes, ridge=1.0):
-    from sklearn.linear_model import Ridge
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
+def probe_by_singular_values(features, labels, new_features, classes, ridge=1.0):
+    mean, spread = features.mean(axis=0, keepdims=True), features.std(axis=0, keepdims=True)
+    spread = spread + (spread == 0)
     targets = (labels[:, None] == np.arange(classes)).astype(float)
-    model = make_pipeline(StandardScaler(), Ridge(alpha=ridge))
-    return model.fit(features, targets).predict(new_features)
+    left, size, right = np.linalg.svd((features - mean) / spread, full_matrices=False)
+    weights = (right.T * (size / (size**2 + ridge))) @ (left.T @ targets)
+    return targets.mean(axis=0) + ((new_features - mean) / spread) @ weights
 
 
 @answers("linear-probe")
