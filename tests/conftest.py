@@ -61,9 +61,12 @@ def address(html: Path) -> Iterator[str]:
     server.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    """Headless Chromium, as installed on the machine."""
+    """Headless Chromium, as installed on the machine.
+
+    It ends with its module: while Playwright is open, no other test can run an event loop.
+    """
     from playwright.sync_api import sync_playwright
 
     names = ("chromium", "chromium-browser", "google-chrome")

@@ -381,8 +381,11 @@ def test_a_cell_that_ends_or_blocks_its_box_fails_and_so_do_those_after_it(tmp_p
 
 
 @pytest.mark.slow
-def test_the_whole_course_has_the_same_verdicts_in_boxes_and_in_kernels():
-    paths = list(notebooks.files(ROOT))
+def test_the_course_has_the_same_verdicts_in_boxes_and_in_kernels():
+    # The later chapters use nothing of the kernel that these do not, and take a minute each, twice.
+    chapters = ("01_knn", "02_linear", "03_optimisation")
+    paths = [p for p in notebooks.files(ROOT) if p.parent.name != "chapters" or p.stem in chapters]
+    assert len(paths) > 2 * len(EXERCISES)
     kernels = ("--nbval-kernel-name", "cvlab")
     kernel = parity.verdicts(paths, *kernels, *QUIET, boxes=False, workers=2)
     box = parity.verdicts(paths, *QUIET, boxes=True, workers=2)
