@@ -1,0 +1,214 @@
+"""The two layers of a chapter, and which of its code is the method.
+
+Everybody reads the *core*. A section whose heading begins with "Deeper:" belongs to the second
+layer, with all that follows until the next heading of its level or a higher one; the book folds it.
+Visible code is the method: a cell that asserts, glues, plots, times, prints tables or makes a
+slider is folded, and such a cell defines no method that a reader would look for.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from cvlab.classroom import notebooks
+
+#: What the core of a chapter may hold, so that it is read in about an hour.
+MOST_WORDS = 2500
+MOST_LINES = 200
+MOST_FIGURES = 8
+#: Lines of one visible cell: it fits a laptop's screen.
+MOST_CELL_LINES = 20
+
+DEEPER = "Deeper:"
+WORDS_PER_MINUTE = 100  # of a text with formulas that one works through
+LINES_PER_MINUTE = 8
+MINUTES_PER_FIGURE = 1.5  # turn the slider, answer the question
+
+_HEADING = re.compile(r"^(#{1,6}) +(.*?)\s*$", re.M)
+_FENCE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
+_FOLD = re.compile(r"<details\b.*?</details>", re.S)
+_MATH = re.compile(r"\$\$.*?\$\$(?:\s*\([\w-]+\))?|\$[^$\n]+\$", re.S)
+_ROLE = re.compile(r"\{[\w:]+\}`([^`]*)`")
+_DIRECTIVE = re.compile(r"^:::.*$|^:[\w-]+:.*$", re.M)
+_LINK = re.compile(r"\]\([^)]*\)|<[^>]+>")
+_WORD = re.compile(r"[^\W_][\w'’.,-]*")
+
+# Calls by which a cell shows, checks or times something.
+_SHOWS = re.compile(
+    r"^(?:glue|explore|timed|plot\.\w+|check\.\w+|(?:np|numpy|torch)\.testing\.\w+|display"
+    r"|time\.(?:perf_counter|process_time|time)|perf_counter|process_time|tracemalloc\.\w+)$"
+)
+_WHAT = (
+    (re.compile(r"^explore$"), "the code of this slider"),
+    (re.compile(r"^plot\.table$"), "how this table is made"),
+    (re.compile(r"^plot\."), "how this figure is drawn"),
+    (re.compile(r"time|perf_counter|tracemalloc"), "how this is measured"),
+)
+CHECKED = "how these numbers are checked"
+
+
+@dataclass
+class Extent:
+    """What a reader has before them in one layer of a page."""
+
+    words: int = 0
+    lines: int = 0
+    figures: int = 0
+
+    @property
+    def minutes(self) -> int:
+        """How long a reader takes, to the nearest five minutes."""
+        spent = self.words / WORDS_PER_MINUTE + self.lines / LINES_PER_MINUTE
+        return max(5, 5 * round((spent + MINUTES_PER_FIGURE * self.figures) / 5))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a notebook in one layer: a code cell, or Markdown between two headings."""
+
+    cell: Any
+    text: str
+    deeper: bool
+
+
+def pieces(cells: list[Any]) -> Iterator[Piece]:
+    """Iterate over a notebook's cells, Markdown divided where its layer changes."""
+    level = 0  # of the heading that opened the Deeper section, 0 in the core
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "markdown":
+            yield Piece(cell, source, level > 0)
+            continue
+        hidden = _FENCE.sub(lambda fence: " " * len(fence[0]), source)
+        start = 0
+        for heading in _HEADING.finditer(hidden):
+            depth, opens = len(heading[1]), heading[2].startswith(DEEPER)
+            was = level
+            if level and depth <= level:
+                level = 0
+            if opens and not level:
+                level = depth
+            if level != was and source[start : heading.start()].strip():
+                yield Piece(cell, source[start : heading.start()], was > 0)
+            if level != was:
+                start = heading.start()
+        yield Piece(cell, source[start:], level > 0)
+
+
+def presents(source: str) -> str | None:
+    """Return what the reader gets to see by unfolding a cell, or None if the cell is the method.
+
+    Args:
+        source: of a code cell.
+    """
+    try:
+        tree = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE))
+    except SyntaxError:
+        return None
+    called = [ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    for pattern, what in _WHAT:
+        if any(_SHOWS.match(name) and pattern.search(name) for name in called):
+            return what
+    asserts = any(isinstance(node, ast.Assert) for node in ast.walk(tree))
+    return CHECKED if asserts or any(_SHOWS.match(name) for name in called) else None
+
+
+def folded(cell: Any) -> bool:
+    """Whether the book folds a code cell: by its tag, or because it shows, checks or times."""
+    return bool(
+        {"hide-input", "hide-cell", "remove-cell", "remove-input"} & set(notebooks.tags(cell))
+        or presents("".join(cell["source"]))
+    )
+
+
+def words(markdown: str) -> int:
+    """Count the words of Markdown that a reader reads: no folds, no code, a formula is one word."""
+    for pattern, instead in (
+        (_FENCE, " "), (_FOLD, " "), (_MATH, " formula "), (_ROLE, " number "),
+        (_DIRECTIVE, lambda line: line[0].split("}", 1)[-1] if "}" in line[0] else " "),
+        (_LINK, " "),
+    ):  # fmt: skip
+        markdown = pattern.sub(instead, markdown)
+    return len(_WORD.findall(markdown))
+
+
+def code_lines(source: str) -> int:
+    """Count the lines of a cell that are not blank."""
+    return sum(bool(line.strip()) for line in source.splitlines())
+
+
+def extents(cells: list[Any]) -> tuple[Extent, Extent]:
+    """Return what the core and the Deeper sections of a notebook hold."""
+    core, deeper = Extent(), Extent()
+    for piece in pieces(cells):
+        extent = deeper if piece.deeper else core
+        if piece.cell["cell_type"] == "markdown":
+            extent.words += words(piece.text)
+            extent.figures += len(re.findall(r"!\[|<img\b|^```\{figure\}", piece.text, re.M))
+        elif piece.cell["cell_type"] == "code":
+            extent.figures += len(re.findall(r"\b(?:plot\.show|explore)\(", piece.text))
+            if not folded(piece.cell):
+                extent.lines += code_lines(piece.text)
+    return core, deeper
+
+
+def report(path: Path) -> str:
+    """Return one line a layer: words, visible lines, figures, minutes."""
+    core, deeper = extents(notebooks.load(path)["cells"])
+    rows = [f"{path.name}"]
+    for name, extent in (("core", core), ("deeper", deeper)):
+        counted = ", ".join(f"{getattr(extent, f.name)} {f.name}" for f in fields(extent))
+        rows.append(f"  {name}: {counted}, {extent.minutes} min")
+    rows += [f"  ! {fault}" for fault in faults(path)]
+    return "\n".join(rows)
+
+
+def faults(path: Path) -> list[str]:
+    """Return what makes a chapter too long to finish, or its visible code more than the method."""
+    cells = notebooks.load(path)["cells"]
+    core, _ = extents(cells)
+    found = [
+        f"{path.name}: the core has {count} {what}, at most {most} are read in an hour; move "
+        'sections below a heading "Deeper: ...", or shorten.'
+        for count, what, most in (
+            (core.words, "words", MOST_WORDS),
+            (core.lines, "visible lines of code", MOST_LINES),
+            (core.figures, "figures and sliders", MOST_FIGURES),
+        )
+        if count > most
+    ]
+    for cell in cells:
+        if cell["cell_type"] != "code":
+            continue
+        source, where = "".join(cell["source"]), f"{path.name}, {cell['id']}"
+        if not folded(cell) and code_lines(source) > MOST_CELL_LINES:
+            found.append(
+                f"{where}: {code_lines(source)} visible lines, at most {MOST_CELL_LINES} fit a "
+                "screen; split the cell, or tag it hide-input if it is not the method."
+            )
+        if "hide-input" not in notebooks.tags(cell) and presents(source) and methods(source):
+            found.append(
+                f"{where}: it defines {', '.join(methods(source))} and shows or checks something "
+                "too; the method stands in a cell of its own, or tag this one hide-input."
+            )
+    return found
+
+
+def methods(source: str) -> list[str]:
+    """Return the functions and classes that a cell defines, but for those that draw."""
+    try:
+        tree = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE))
+    except SyntaxError:
+        return []
+    return [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and presents(ast.unparse(node)) is None
+        and not node.name.startswith(("draw", "describe", "alt"))
+    ]
