@@ -40,6 +40,7 @@ import numpy as np
 __all__ = [
     "CheckFailed",
     "Task",
+    "call",
     "close",
     "equal",
     "probe",
@@ -72,9 +73,18 @@ def _count() -> None:
 class Task:
     """A task's check with its identifier and points; call it with the student's function."""
 
-    def __init__(self, identifier: str, points: int, function: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        identifier: str,
+        points: int,
+        function: Callable[..., None],
+        see: str | None = None,
+        rules: dict[str, Any] | None = None,
+    ) -> None:
         self.identifier = identifier
         self.points = points
+        self.see = see
+        self.rules = rules or {}
         self._function = function
         functools.update_wrapper(self, function)
 
@@ -120,12 +130,27 @@ def _explained(names: str, error: Exception) -> str:
     return f"{names} stopped with {type(error).__name__}: {reason}{where}."
 
 
-def task(identifier: str, *, points: int) -> Callable[[Callable[..., None]], Task]:
+def task(
+    identifier: str,
+    *,
+    points: int,
+    see: str | None = None,
+    libraries: Sequence[str] | None = None,
+    forbid: Sequence[str] = (),
+    loops: bool = True,
+) -> Callable[[Callable[..., None]], Task]:
     """Declare a function as the self-check of a task.
 
     Args:
         identifier: the task's name, the same as in the cell's ``nbgrader`` metadata.
         points: what the task is worth, a positive integer.
+        see: the chapter's file and the title of a section, such as
+            ``"09_convolution#The convolution layer"``; shown after success.
+        libraries: what the answer and its helpers may import and use besides harmless modules of
+            the standard library; anything if left out.
+        forbid: names that they may not use, dotted (``"np.convolve"``), of a builtin
+            (``"sorted"``), or of any attribute (``".sort"``).
+        loops: whether they may loop.
 
     Raises:
         ValueError: if ``points`` is not positive or ``identifier`` is empty.
@@ -133,7 +158,8 @@ def task(identifier: str, *, points: int) -> Callable[[Callable[..., None]], Tas
     named = isinstance(identifier, str) and identifier
     if not named or not isinstance(points, int) or isinstance(points, bool) or points < 1:
         raise ValueError("a task needs a name and at least one point, whole points only.")
-    return lambda function: Task(identifier, points, function)
+    rules = {"libraries": libraries, "forbid": forbid, "loops": loops}
+    return lambda function: Task(identifier, points, function, see, rules)
 
 
 def close(actual: Any, expected: Any, *, hint: str, rtol: float = 1e-6, atol: float = 1e-8) -> None:
@@ -296,6 +322,24 @@ def raises(kind: type[Exception], call: Callable[[], Any], *, hint: str) -> None
             _sentence(f"bad input raised {type(error).__name__} instead of {kind.__name__}", hint)
         ) from error
     raise CheckFailed(_sentence(f"bad input was accepted, no {kind.__name__} was raised", hint))
+
+
+def call(function: Callable[..., Any], *args: Any, hint: str, **kwargs: Any) -> Any:
+    """Call the answer; if it stops, say so in a sentence with the shapes and a hint.
+
+    Returns:
+        What the answer returns.
+
+    Raises:
+        CheckFailed: if it raises an exception.
+    """
+    try:
+        return function(*args, **kwargs)
+    except (CheckFailed, NotImplementedError):
+        raise
+    except Exception as error:
+        name = getattr(function, "__name__", str(function))
+        raise CheckFailed(_sentence(_explained(name, error).rstrip("."), hint)) from error
 
 
 def refuses(check: Task, *answers: Callable[..., Any], crashes: bool = False) -> None:
