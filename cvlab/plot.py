@@ -6,13 +6,14 @@ twice and nothing leaks. ``show(figure, alt=...)`` puts it on the page.
 
 from __future__ import annotations
 
-import base64
 import html
-import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from cvlab import markup
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +32,7 @@ __all__ = [
     "masks",
     "show",
     "table",
+    "typeset",
     "use_style",
 ]
 
@@ -104,25 +106,6 @@ def figure(
     return fig, fig.subplots(rows, columns, **subplot_options)
 
 
-def rasterise(fig: Figure) -> np.ndarray:
-    """Draw a figure into pixels.
-
-    Returns:
-        uint8 array (H, W, 3) over white.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    # A pyplot figure may carry the canvas of a notebook backend; an Agg canvas reads its pixels.
-    canvas = FigureCanvasAgg(fig)
-    if len(fig.axes) > 1:
-        # Beside a colour bar the layout settles only in its second round.
-        fig.draw_without_rendering()
-    canvas.draw()
-    rgba = np.asarray(canvas.buffer_rgba(), dtype=np.float32)
-    alpha = rgba[..., 3:] / 255
-    return np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-
-
 def show(fig: Figure, *, alt: str) -> None:
     """Display a figure with alternative text, in a notebook or in the book.
 
@@ -139,45 +122,28 @@ def show(fig: Figure, *, alt: str) -> None:
 
     if not isinstance(fig, Figure):
         raise TypeError(f"show takes a matplotlib Figure, not {type(fig).__name__}.")
-    alt = _checked_alt(alt)
-    pixels = rasterise(fig)
-    _close(fig)
-    source = encode_png(pixels)
-    width = pixels.shape[1]
-    tag = f'<img class="cvlab-figure" alt="{html.escape(alt)}" width="{width}" src="{source}">'
+    alt = markup.checked_alt(alt)
+    tag = markup.html_of(fig, alt, "cvlab-figure")
     display({"text/html": tag, "text/plain": f"[Figure: {alt}]"}, raw=True)
 
 
-def _checked_alt(alt: str) -> str:
-    if not isinstance(alt, str) or len(alt.strip()) < 10:
-        raise ValueError(
-            "alt must be a sentence that tells what the figure shows, for readers who cannot see "
-            f"it; got {alt!r}."
-        )
-    return " ".join(alt.split())
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def _close(fig: Figure) -> None:
-    import sys
+def typeset(number: str) -> str:
+    """Write a formatted number as a book does: a minus sign, and powers of ten.
 
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].close(fig)
-
-
-def encode_png(pixels: np.ndarray) -> str:
-    """Encode uint8 pixels (H, W, 3) as a data URL: palette PNG if 256 colours hold them exactly.
-
-    Plots have few colours and shrink threefold; photographs stay as they are.
+    >>> typeset("-0.12"), typeset("1e-06"), typeset("-3.2e+05")
+    ('−0.12', '10⁻⁶', '−3.2 × 10⁵')
     """
-    from PIL import Image
-
-    image = Image.fromarray(pixels)
-    colours = image.getcolors(maxcolors=256)
-    if colours is not None:
-        image = image.quantize(colors=len(colours), dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    found = re.fullmatch(r"(-?)(\d[\d.,]*)(?:[eE]([+-]?\d+))?", number)
+    if found is None:
+        return number
+    sign, digits, exponent = found.groups()
+    if exponent is not None:
+        power = f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+        digits = power if float(digits) == 1 else f"{digits} × {power}"
+    return ("−" if sign else "") + digits
 
 
 def table(
@@ -199,9 +165,10 @@ def table(
     def text(cell: Any) -> str:
         if isinstance(cell, (float, np.floating)):
             shown = f"{cell:.{digits}g}"
-            return f"{cell:,.0f}" if abs(float(shown)) >= 10**digits else shown
+            large = 10**digits <= abs(float(shown)) < 10**15
+            return typeset(f"{cell:,.0f}" if large else shown)
         if isinstance(cell, (int, np.integer)) and not isinstance(cell, bool):
-            return f"{cell:,}"
+            return typeset(f"{cell:,}")
         return str(cell)
 
     for row in rows:
@@ -214,13 +181,13 @@ def table(
     )
     name = html.escape(caption)
     # The caption stands outside the part that scrolls, or a phone would cut it off.
-    markup = (
+    shown = (
         f'<figure class="cvlab-table"><figcaption>{name}</figcaption>'
         f'<div tabindex="0" role="region" aria-label="{name}"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>"
     )
     plain = "\n".join(" | ".join(text(cell) for cell in row) for row in [list(columns), *rows])
-    display({"text/html": markup, "text/plain": f"{caption}\n{plain}"}, raw=True)
+    display({"text/html": shown, "text/plain": f"{caption}\n{plain}"}, raw=True)
 
 
 def _as_image(image: ArrayLike) -> np.ndarray:
@@ -247,11 +214,27 @@ def _draw_image(
         raise ValueError(
             f"an image of type {image.dtype} has no known white: give uint8, or floats in [0, 1]."
         )
-    elif image.ndim == 3:
+    elif np.issubdtype(image.dtype, np.floating) and limits == (0.0, 1.0):
+        _check_range(image)
+    if image.ndim == 3 and image.dtype != np.uint8:
         image = np.clip(image, 0, 1)
     low, high = limits or (None, None)
     ax.imshow(image, cmap="gray", vmin=low, vmax=high)
     return image
+
+
+def _check_range(image: np.ndarray) -> None:
+    """Refuse floats that were meant to be 0 to 255, which would all be drawn white.
+
+    A sharpened or noisy image leaves [0, 1] by a little, and is clipped; nothing honest leaves it
+    by ten times its width for half of its pixels.
+    """
+    finite = image[np.isfinite(image)]
+    if finite.size and np.median(finite) > 10:
+        raise ValueError(
+            f"an image of floats is drawn from 0 (black) to 1 (white), but half of this one lies "
+            f"above {np.median(finite):.3g}: divide it by 255, or give limits=(0, 255)."
+        )
 
 
 def images(

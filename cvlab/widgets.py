@@ -9,18 +9,17 @@ same bytes for the same values.
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import itertools
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cvlab import plot
+from cvlab import markup
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -32,7 +31,12 @@ __all__ = ["Explorer", "explore"]
 MAX_FRAMES = 400
 MAX_BYTES = 2_000_000
 
+#: Beyond this many names a list takes less room than radio buttons.
+MAX_RADIO = 6
+
 _PLACEHOLDER = "…"
+_NUMBER = re.compile(r"[-−+]?[.\d∞]")  # how the text of a value begins that has an order
+_ALT = re.compile(r' alt="([^"]*)"')
 
 
 def explore(
@@ -43,7 +47,7 @@ def explore(
     start: Mapping[str, Any] | None = None,
     **choices: Sequence[Any] | Mapping[str, Any],
 ) -> Explorer:
-    """Turn ``draw`` into an interactive figure with one slider for each of its parameters.
+    """Turn ``draw`` into an interactive figure with one control for each of its parameters.
 
     Args:
         draw: called with one value of each control as keywords; returns a matplotlib figure. It
@@ -63,6 +67,7 @@ def explore(
         ValueError: if there are no or too many controls, values or frames, if a value is shown
             twice, or if ``labels`` or ``start`` name something else than the choices.
 
+    >>> from cvlab import plot
     >>> def draw(k):
     ...     fig, ax = plot.figure()
     ...     ax.bar([0], [k])
@@ -154,13 +159,8 @@ class Explorer:
                 f"not {type(fig).__name__}."
             )
         alt = self._alt(**values) if callable(self._alt) else self._alt.format(**values)
-        alt = plot._checked_alt(alt)
-        pixels = plot.rasterise(fig)
-        plot._close(fig)
-        return (
-            f'<img class="cvlab-frame" alt="{html.escape(alt)}" width="{pixels.shape[1]}" '
-            f'height="{pixels.shape[0]}" src="{encode_webp(pixels)}">'
-        )
+        # A slider has many frames: fewer colours, as a laptop shows them.
+        return markup.html_of(fig, markup.checked_alt(alt), "cvlab-frame", colours=64, quality=76)
 
     def widget(self, *, static: bool | None = None) -> ipywidgets.Widget:
         """Build the widget: complete if ``static``, lazy otherwise.
@@ -173,32 +173,32 @@ class Explorer:
         """
         if static is None:
             static = os.environ.get("CVLAB_STATIC") == "1"
-        sliders = self._sliders()
-        picture = self._static_picture(sliders) if static else self._live_picture(sliders)
+        starts = zip(self.choices, self._start, strict=True)
+        selectors = [self._selector(name, first) for name, first in starts]
+        picture = self._static_picture(selectors) if static else self._live_picture(selectors)
         import ipywidgets
 
-        box = ipywidgets.VBox([*sliders, picture])
+        box = ipywidgets.VBox([*map(_control, selectors), picture])
         box.add_class("cvlab-explore")
         return box
 
-    def _sliders(self) -> list[ipywidgets.SelectionSlider]:
+    def _selector(self, name: str, first: int) -> ipywidgets.Widget:
+        """Return a slider for values that have an order, radio buttons or a list for names."""
         import ipywidgets
 
+        texts = list(self.choices[name])
+        options = [(text, index) for index, text in enumerate(texts)]
         style = {"description_width": "initial"}
-        # One layout for all, or each slider would carry its own through the page.
-        layout = ipywidgets.Layout(width="100%", max_width="560px")
-        return [
-            ipywidgets.SelectionSlider(
-                options=[(text, index) for index, text in enumerate(options)],
-                index=first,
-                description=self.labels[name],
-                style=style,
-                layout=layout,
-            )
-            for (name, options), first in zip(self.choices.items(), self._start, strict=True)
-        ]
+        settings = {"options": options, "index": first, "style": style}
+        if all(_NUMBER.match(text) for text in texts):
+            layout = ipywidgets.Layout(width="100%", max_width="560px")
+            kind = ipywidgets.SelectionSlider
+        else:
+            layout = ipywidgets.Layout(width="auto", max_width="100%")
+            kind = ipywidgets.RadioButtons if len(texts) <= MAX_RADIO else ipywidgets.Dropdown
+        return kind(description=self.labels[name], layout=layout, **settings)
 
-    def _static_picture(self, sliders: list[ipywidgets.SelectionSlider]) -> ipywidgets.Widget:
+    def _static_picture(self, selectors: list[ipywidgets.Widget]) -> ipywidgets.Widget:
         import ipywidgets
 
         frames = {position: self.frame(position) for position in self.positions()}
@@ -213,23 +213,23 @@ class Explorer:
         layout, style = ipywidgets.Layout(), ipywidgets.HTML().style
 
         def stack(prefix: tuple[int, ...]) -> ipywidgets.Widget:
-            if len(prefix) == len(sliders):
+            if len(prefix) == len(selectors):
                 return ipywidgets.HTML(frames[prefix], layout=layout, style=style)
-            slider = sliders[len(prefix)]
-            children = [stack((*prefix, index)) for index in range(len(slider.options))]
-            nested = ipywidgets.Stack(children, selected_index=slider.index, layout=layout)
-            ipywidgets.jslink((slider, "index"), (nested, "selected_index"))
+            selector = selectors[len(prefix)]
+            children = [stack((*prefix, index)) for index in range(len(selector.options))]
+            nested = ipywidgets.Stack(children, selected_index=selector.index, layout=layout)
+            ipywidgets.jslink((selector, "index"), (nested, "selected_index"))
             return nested
 
         return stack(())
 
-    def _live_picture(self, sliders: list[ipywidgets.SelectionSlider]) -> ipywidgets.Widget:
+    def _live_picture(self, selectors: list[ipywidgets.Widget]) -> ipywidgets.Widget:
         import ipywidgets
 
         picture = ipywidgets.HTML(_PLACEHOLDER)
 
         def update(_change: object = None) -> None:
-            position = tuple(slider.index for slider in sliders)
+            position = tuple(selector.index for selector in selectors)
             try:
                 picture.value = self.frame(position)
             except Exception as error:
@@ -237,10 +237,10 @@ class Explorer:
                 sentence = html.escape(f"{type(error).__name__}: {error}")
                 picture.value = f'<pre class="cvlab-error">{sentence}</pre>'
 
-        for slider in sliders:
-            slider.observe(update, names="index")
+        for selector in selectors:
+            selector.observe(update, names="index")
         # The first frame is drawn outside `update`, so that a faulty function fails its cell.
-        picture.value = self.frame(tuple(slider.index for slider in sliders))
+        picture.value = self.frame(tuple(selector.index for selector in selectors))
         return picture
 
     def _ipython_display_(self) -> None:
@@ -275,12 +275,28 @@ def _check_alternatives(frames: Mapping[tuple[int, ...], str]) -> None:
     """Refuse one text for two pictures: a reader who cannot see them would notice no change."""
     pictures: dict[str, str] = {}
     for frame in frames.values():
-        alt, _, picture = frame.partition(" width=")
+        alt = _ALT.search(frame)[1]
+        picture = _ALT.sub("", frame)
         if pictures.setdefault(alt, picture) != picture:
             raise ValueError(
                 f"two different frames have the same alternative text, {html.unescape(alt)!r}: "
                 "let it name the values or what is seen."
             )
+
+
+def _control(selector: ipywidgets.Widget) -> ipywidgets.Widget:
+    """Put the ends of a slider's track below it; names need none."""
+    import ipywidgets
+
+    if not isinstance(selector, ipywidgets.SelectionSlider):
+        return selector
+    first, last = (html.escape(selector.options[end][0]) for end in (0, -1))
+    ends = ipywidgets.HTML(
+        f'<div class="cvlab-ends" aria-hidden="true"><span>{first}</span><span>{last}</span></div>'
+    )
+    control = ipywidgets.VBox([selector, ends])
+    control.add_class("cvlab-control")
+    return control
 
 
 def _options(name: str, values: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
@@ -313,23 +329,3 @@ def _position(name: str, options: Mapping[str, Any], wanted: Any) -> int:
         if isinstance(value, (int, float, str)) and value == wanted:
             return index
     raise ValueError(f"start gives {name} = {wanted!r}, which is not among its values.")
-
-
-def encode_webp(pixels: np.ndarray) -> str:
-    """Encode uint8 pixels (H, W, 3) as a data URL in WebP, light and deterministic.
-
-    A plot goes to a palette of 64 colours and is then kept without loss, which leaves lines and
-    letters sharp; a photograph, which such a palette would posterise, to the lossy mode.
-    """
-    from PIL import Image
-
-    image = Image.fromarray(pixels)
-    # Median cut would merge the rare colour of a thin line into a frequent one.
-    palette = image.quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).convert("RGB")
-    error = np.abs(np.asarray(palette, dtype=np.int16) - pixels).mean()
-    buffer = io.BytesIO()
-    if error < 2:  # of 255, over all pixels
-        palette.save(buffer, "WEBP", lossless=True, quality=60, method=4)
-    else:
-        image.save(buffer, "WEBP", quality=76, method=4)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

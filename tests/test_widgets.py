@@ -18,7 +18,7 @@ import pytest
 from conftest import ROOT, missing
 from PIL import Image
 
-from cvlab import plot, widgets
+from cvlab import markup, plot, widgets
 from cvlab.widgets import Explorer, explore
 
 
@@ -42,6 +42,13 @@ def pixels(frame):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
 
 
+def parts(box):
+    """The selectors of an explorer's widget, without the ends of their tracks, and its picture."""
+    *controls, picture = box.children
+    found = [c.children[0] if isinstance(c, ipywidgets.VBox) else c for c in controls]
+    return [*found, picture]
+
+
 def leaves(widget):
     """The frames of a static picture by position, found by walking the nested stacks."""
     if isinstance(widget, ipywidgets.HTML):
@@ -57,7 +64,7 @@ def test_frame_shows_what_the_function_drew(drawn):
     draw, _ = drawn
     explorer = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
     for index, height in enumerate([1, 5, 9]):
-        wanted = plot.rasterise(draw(height)).astype(int)
+        wanted = markup.rasterise(draw(height)).astype(int)
         found = pixels(explorer.frame((index,))).astype(int)
         assert found.shape == wanted.shape
         assert np.abs(found - wanted).mean() < 2  # of 255: palette and WebP lose little
@@ -68,7 +75,7 @@ def test_static_picture_holds_every_frame_at_its_position(drawn):
     explorer = explore(
         draw, alt="A {shade} bar of height {height}", height=[1, 5, 9], shade=["dark", "light"]
     )
-    *sliders, picture = explorer.widget(static=True).children
+    *sliders, picture = parts(explorer.widget(static=True))
     frames = leaves(picture)
     assert set(frames) == set(itertools.product(range(3), range(2)))
     for position, frame in frames.items():
@@ -84,7 +91,7 @@ def test_static_links_join_each_slider_to_each_of_its_stacks(drawn, monkeypatch)
     explorer = explore(
         draw, alt="A {shade} bar of height {height}", height=[1, 5, 9], shade=["dark", "light"]
     )
-    first, second, picture = explorer.widget(static=True).children
+    first, second, picture = parts(explorer.widget(static=True))
     wanted = [((second, "index"), (stack, "selected_index")) for stack in picture.children]
     wanted.append(((first, "index"), (picture, "selected_index")))
     assert sorted(map(repr, links)) == sorted(map(repr, wanted))
@@ -101,7 +108,7 @@ def test_frames_share_one_layout_and_one_style(drawn):
 def test_live_mode_is_lazy_and_remembers(drawn):
     draw, calls = drawn
     explorer = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
-    slider, picture = explorer.widget(static=False).children
+    slider, picture = parts(explorer.widget(static=False))
     assert calls == [(1, "dark")]
     slider.index = 2
     assert calls == [(1, "dark"), (9, "dark")]
@@ -115,7 +122,7 @@ def test_both_modes_show_the_same_bytes(drawn):
     draw, _ = drawn
     live = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
     static = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
-    slider, picture = live.widget(static=False).children
+    slider, picture = parts(live.widget(static=False))
     frames = leaves(static.widget(static=True).children[-1])
     for index in range(3):
         slider.index = index
@@ -141,10 +148,33 @@ def test_start_labels_and_mappings(drawn):
         height=np.array([1, 5, 9]),
         shade={"black": "dark", "grey": "light"},
     )
-    first, second, _ = explorer.widget(static=True).children
+    first, second, _ = parts(explorer.widget(static=True))
     assert (first.description, first.index, second.index) == ("height (cm)", 2, 1)
     assert explorer.values_at((2, 1)) == {"height": 9, "shade": "light"}
     assert [text for text, _ in second.options] == ["black", "grey"]
+
+
+def test_a_slider_shows_its_ends_and_names_become_radio_buttons_or_a_list(drawn):
+    draw, _ = drawn
+    names = {f"{word} bar": word for word in ("dark", "light")}
+    explorer = explore(draw, alt="A {shade} bar of {height}", height=[1, 5, 9], shade=names)
+    control, radio, _ = explorer.widget(static=True).children
+    slider, ends = control.children
+    assert isinstance(slider, ipywidgets.SelectionSlider)
+    assert re.findall(r"<span>(.*?)</span>", ends.value) == ["1", "9"]
+    assert isinstance(radio, ipywidgets.RadioButtons)
+    assert [text for text, _ in radio.options] == ["dark bar", "light bar"]
+    many = {f"number {'i' * n}": n for n in range(1, widgets.MAX_RADIO + 2)}
+    explorer = explore(draw, alt="A bar of {height}", height=many)
+    assert isinstance(parts(explorer.widget(static=True))[0], ipywidgets.Dropdown)
+
+
+def test_ends_are_escaped(drawn):
+    draw, _ = drawn
+    explorer = explore(draw, alt="A bar of {height}", height={"1 < 2": 1, "5 & 6": 5})
+    ends = explorer.widget(static=True).children[0].children[1]
+    assert "1 &lt; 2" in ends.value
+    assert "5 &amp; 6" in ends.value
 
 
 def test_values_are_shown_readably(drawn):
@@ -189,7 +219,7 @@ def test_an_error_while_drawing_is_shown_in_the_live_widget():
         return plot.figure(size=(1, 1))[0]
 
     explorer = explore(draw, alt="A bar of height {height}", height=[1, 5])
-    slider, picture = explorer.widget(static=False).children
+    slider, picture = parts(explorer.widget(static=False))
     slider.index = 1
     assert "ZeroDivisionError: no &lt;such&gt; height" in picture.value
     with pytest.raises(ZeroDivisionError):
@@ -319,7 +349,8 @@ explorer
 """
 move = """
 box = explorer.widget()
-slider, picture = box.children
+control, picture = box.children
+slider = control.children[0]
 first = picture.value
 slider.index = 2
 print(json.dumps({"version": ipywidgets.__version__, "stack": hasattr(ipywidgets, "Stack"),

@@ -73,4 +73,5 @@ def setup(app: Any) -> dict[str, Any]:
     # After the theme has put its buttons into the context (priority 500).
     app.connect("html-page-context", mend_page, priority=900)
     app.add_css_file("cvlab.css")
+    app.add_css_file("figures.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
