@@ -229,15 +229,15 @@ def encode(pixels: np.ndarray, *, colours: int = 256, quality: int = 90) -> str:
 
     Args:
         pixels: of a figure.
-        colours: a plot goes to a palette of so many and is then kept without loss, which leaves
-            lines and letters sharp.
+        colours: what has at most eight times as many is kept without loss; what a palette of so
+            many hardly changes goes to it, and lines and letters stay sharp.
         quality: of the lossy mode, 0 to 100, which a photograph gets that a palette would
             posterise.
     """
     from PIL import Image
 
     image = Image.fromarray(pixels)
-    if image.getcolors(maxcolors=colours) is not None:
+    if image.getcolors(maxcolors=8 * colours) is not None:  # lines, letters and their edges
         return _webp(image, lossless=True)
     # Median cut would merge the rare colour of a thin line into a frequent one.
     palette = image.quantize(colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)

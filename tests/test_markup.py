@@ -69,8 +69,8 @@ def wide(columns=3, **options):
 
 
 def test_small_figures_have_no_narrow_variant():
-    _, source, _ = parsed(plot.curves({"a": [1, 2], "b": [2, 1]}, x_label="x", y_label="y"))
-    assert source is not None  # 5.2 inches are too wide for the legend's 9 points
+    _, source, _ = parsed(wide(1))
+    assert source is not None
     fig, ax = plot.figure(size=(4.2, 3))
     ax.plot([1, 2])
     _, source, image = parsed(fig)
