@@ -236,9 +236,9 @@ def precision_recall_curve(
         point (recall 0, precision 1), which has no threshold.
 
     Raises:
-        ValueError: If the arrays differ in number or are empty, if a score is not finite, if
-            ``positive`` holds anything but 0 and 1, or if there is no positive: recall would be
-            0/0; or if ``total`` is less than the number of positives.
+        ValueError: If the arrays differ in number, if they are empty and no ``total`` is given, if
+            a score is not finite, if ``positive`` holds anything but 0 and 1, or if there is no
+            positive: recall would be 0/0; or if ``total`` is less than the number of positives.
 
     >>> precision, recall, thresholds = precision_recall_curve([0, 1, 0, 1], [0.1, 0.4, 0.4, 0.8])
     >>> precision.round(2).tolist(), recall.tolist(), thresholds.tolist()
@@ -427,7 +427,9 @@ def _precision_recall(
     positive: ArrayLike, scores: ArrayLike, total: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Precision, recall and thresholds, from the highest threshold to the lowest."""
-    positive, scores = _scored(positive, scores)
+    # A detector that found nothing has no scores, and misses every object there is.
+    nothing = total is not None and np.size(positive) == np.size(scores) == 0
+    positive, scores = (np.zeros(0, bool), np.zeros(0)) if nothing else _scored(positive, scores)
     found = int(positive.sum())
     try:
         total = found if total is None else operator.index(total)
@@ -437,6 +439,8 @@ def _precision_recall(
         raise ValueError(f"total must be at least the {found} positives given, not {total}.")
     if not total:
         raise ValueError("There is no positive sample; precision and recall need at least one.")
+    if nothing:
+        return scores, scores, scores
     hits, counts, thresholds = _cumulated(positive, scores)
     return hits / counts, hits / total, thresholds
 

@@ -259,6 +259,17 @@ def test_precision_recall_with_one_kind_only():
     assert thresholds.tolist() == [0.2, 0.7]
     assert metrics.average_precision([1, 1], [0.2, 0.7]) == 1
     assert metrics.average_precision([0, 0], [0.2, 0.7], total=3) == 0
+
+
+@pytest.mark.parametrize("interpolated", [False, "11-point", "all-point"])
+def test_a_detector_that_found_nothing_has_precision_zero(interpolated):
+    assert metrics.average_precision([], [], interpolated=interpolated, total=3) == 0
+    precision, recall, thresholds = metrics.precision_recall_curve([], [], total=3)
+    assert (precision.tolist(), recall.tolist(), thresholds.tolist()) == ([1], [0], [])
+    with pytest.raises(ValueError, match="no positive sample"):
+        metrics.average_precision([], [], interpolated=interpolated, total=0)
+    with pytest.raises(ValueError, match="scores is empty"):
+        metrics.average_precision([1], [], interpolated=interpolated, total=3)
     for function in (metrics.precision_recall_curve, metrics.average_precision):
         with pytest.raises(ValueError, match="no positive sample"):
             function([0, 0], [0.2, 0.7])

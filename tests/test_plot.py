@@ -262,6 +262,17 @@ def test_many_curves_differ_in_colour_or_line():
 # --- images ---------------------------------------------------------------------------------------
 
 
+def test_floats_from_0_to_255_are_refused_not_drawn_white():
+    picture = np.linspace(0, 255, 64).reshape(8, 8)
+    with pytest.raises(ValueError, match="reaches 255: divide it by 255"):
+        plot.images([picture])
+    with pytest.raises(ValueError, match="divide it by 255"):
+        plot.boxes(np.stack([picture] * 3, axis=2), np.zeros((0, 4)))
+    assert plot.images([picture], limits=(0, 255))
+    assert plot.images([picture], limits=None)
+    assert plot.images([np.array([[-0.3, 1.7], [np.nan, 0.5]])])  # sharpened, with a hole
+
+
 def test_images_draws_grey_values_as_they_are():
     fig = plot.images([GREY], cell=3.0)
     for (row, column), value in np.ndenumerate(GREY):
