@@ -13,14 +13,10 @@ from typing import Any
 
 import yaml
 
-from cvlab.classroom import address, budget, exercises, notebooks, systems
+from cvlab.classroom import address, budget, exercises, notebooks, readable, systems
 from cvlab.classroom.grading import tasks as grading
 from cvlab.classroom.notebooks import ROOT, NotebookError
 
-_ROLE = re.compile(r"\{[a-z:]+\}`[^`]*`")
-_CODE = re.compile(r"```.*?```|`[^`]*`", re.S)
-_MATH = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", re.S)
-_LINK = re.compile(r"\]\([^)]*\)|<[^>]+>")
 _MEASURED = re.compile(
     r"(?<![\w.])(?:\d+(?:\.\d+)?(?:\s|&nbsp;)?(?:%|per ?cent\b|(?:ms|s|MB|GB|seconds|minutes)\b)"
     r"|(?:\w+ty|\w+ty-\w+) per ?cent\b|\d+ (?:out )?of \d+|\d+\.\d+|\d+e-?\d+)(?![\w.]*\d)"
@@ -36,13 +32,6 @@ _BRITISH_TOO = {
 }  # fmt: skip
 
 
-def _prose(source: str) -> str:
-    """Return Markdown without code, roles, formulas and addresses: what a reader reads."""
-    for pattern in (_ROLE, _CODE, _MATH, _LINK):
-        source = pattern.sub(" ", source)
-    return source
-
-
 def _cells(path: Path, kind: str) -> Iterator[tuple[str, str, Any]]:
     for cell in notebooks.load(path)["cells"]:
         if cell["cell_type"] == kind:
@@ -50,12 +39,15 @@ def _cells(path: Path, kind: str) -> Iterator[tuple[str, str, Any]]:
 
 
 def _documents(root: Path) -> Iterator[tuple[str, str]]:
-    """Iterate over all prose: pages, READMEs, Markdown cells, by a name to report."""
+    """Iterate over all prose, in code too: pages, READMEs, cells, by a name to report."""
     for path in [*sorted(root.glob("*.md")), *sorted((root / "book").glob("*.md"))]:
         yield path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
     for path in _notebooks(root):
         for identifier, source, _ in _cells(path, "markdown"):
             yield f"{path.relative_to(root).as_posix()}, {identifier}", source
+        for identifier, source, _ in _cells(path, "code"):
+            texts = "\n".join(readable.texts_in_code(source))
+            yield f"{path.relative_to(root).as_posix()}, {identifier}", texts
 
 
 def _notebooks(root: Path, *folders: str) -> list[Path]:
@@ -88,18 +80,22 @@ def normal_form(root: Path = ROOT) -> list[str]:
 def ruff(root: Path = ROOT) -> list[str]:
     """Lint and format of modules and notebooks alike."""
     found = []
-    targets = ["cvlab", "tests", "chapters", "solutions", "book"]
-    config = ["--config", str(root / "pyproject.toml"), "--no-cache"]
-    for rule in (["check"], ["format", "--check"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ruff", *rule, "--output-format=concise", *config, *targets],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            found += [line for line in (done.stdout + done.stderr).splitlines() if ":" in line]
+    config = ["--output-format=concise", "--config", str(root / "pyproject.toml"), "--no-cache"]
+    notebook = [f"--line-length={notebooks.LINE_LENGTH}"]
+    for settings, targets in (
+        (config, ["cvlab", "tests"]),
+        ([*config, *notebook], ["chapters", "solutions", "book"]),
+    ):
+        for rule in (["check"], ["format", "--check"]):
+            done = subprocess.run(
+                [sys.executable, "-m", "ruff", *rule, *settings, *targets],
+                cwd=root,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                found += [line for line in (done.stdout + done.stderr).splitlines() if ":" in line]
     return found
 
 
@@ -130,7 +126,7 @@ def british(root: Path = ROOT) -> list[str]:
                 american[word.strip()] = ours
     found = []
     for name, source in _documents(root):
-        for word in re.findall(r"[A-Za-z]+", _prose(source)):
+        for word in re.findall(r"[A-Za-z]+", notebooks.prose(source)):
             # A capital inside a sentence is a name: Fisher's "Color Indexing" stays.
             if word in american:
                 found.append(f"{name}: {word} is spelt {american[word]} in British English.")
@@ -191,7 +187,7 @@ def measured_numbers(root: Path = ROOT) -> list[str]:
     found = []
     for path in [root / "book" / "index.ipynb", *notebooks.files(root, ("chapters",))]:
         for identifier, source, _ in _cells(path, "markdown"):
-            for number in _MEASURED.findall(_prose(source)):
+            for number in _MEASURED.findall(notebooks.prose(source)):
                 found.append(
                     f"{path.parent.name}/{path.name}, {identifier}: {number.strip()} is typed into "
                     "the text; glue it from the run, or set an exact constant in $...$."
@@ -247,7 +243,7 @@ def asserted(root: Path = ROOT) -> list[str]:
 
 
 def anatomy(root: Path = ROOT) -> list[str]:
-    """A chapter has what the style asks for; a solution has tasks with wrong answers."""
+    """A chapter has its parts; a solution has tasks with wrong answers."""
     found = []
     install = f'%pip install -q "cvlab @ git+{address.current(root)}"'
     for path in notebooks.files(root, ("chapters", "solutions")):
@@ -260,7 +256,6 @@ def anatomy(root: Path = ROOT) -> list[str]:
             "a live widget": "explore(" in code,
             "the seed (cvlab.setup)": "cvlab.setup(" in code,
             "a section In practice": "\n## In practice" in f"\n{text}",
-            "five questions": len(re.findall(r"<summary>[^<]{10,}</summary>\s+\S", text)) >= 5,
             "its outcomes (By the end you can)": "By the end you can" in text,
             "its further reading": "urther reading" in text,
             "a link to its exercise": f"(../exercises/{path.name})" in text,
@@ -400,4 +395,5 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     systems.faults,
     exercises.faults,
     address.faults,
+    *readable.RULES,
 )

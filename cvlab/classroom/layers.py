@@ -34,7 +34,7 @@ _FENCE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
 _FOLD = re.compile(r"<details\b.*?</details>", re.S)
 _MATH = re.compile(r"\$\$.*?\$\$(?:\s*\([\w-]+\))?|\$[^$\n]+\$", re.S)
 _ROLE = re.compile(r"\{[\w:]+\}`([^`]*)`")
-_DIRECTIVE = re.compile(r"^:::.*$|^:[\w-]+:.*$", re.M)
+_DIRECTIVE = re.compile(r"^:::.*$|^:[\w-]+:.*$|^\s*\d+[.)] ", re.M)
 _LINK = re.compile(r"\]\([^)]*\)|<[^>]+>")
 _WORD = re.compile(r"[^\W_][\w'’.,-]*")
 

@@ -22,8 +22,15 @@ FOLDERS = ("chapters", "solutions", "exercises")
 #: Outputs of a cell with this tag are the reference for nbval and stay in the file.
 KEEPS_OUTPUT = "nbval-check-output"
 
+#: Of a notebook's code, so that no line is cut on a laptop's page.
+LINE_LENGTH = 79
+
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _CELL_KEYS = ("tags", "nbgrader")
+_ROLE = re.compile(r"\{[a-z:]+\}`[^`]*`")
+_CODE = re.compile(r"```.*?```|`[^`]*`", re.S)
+_MATH = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", re.S)
+_LINK = re.compile(r"\]\([^)]*\)|<[^>]+>")
 _ID = re.compile(r"^[a-z0-9][a-z0-9-]{2,63}$")
 
 
@@ -66,6 +73,13 @@ def systems(notebook: Any) -> list[str]:
         for tag in tags(cell)
         if tag.startswith("system:")
     ]
+
+
+def prose(source: str) -> str:
+    """Return Markdown without code, roles, formulas and addresses: what a reader reads."""
+    for pattern in (_ROLE, _CODE, _MATH, _LINK):
+        source = pattern.sub(" ", source)
+    return source
 
 
 def normal(notebook: Any) -> dict[str, Any]:
@@ -160,7 +174,7 @@ def tidy(paths: Iterable[Path]) -> list[Path]:
         for path, copy in copies.items():
             shutil.copy(path, copy)
         ruff = [sys.executable, "-m", "ruff", "format", "--no-cache"]
-        ruff += ["--config", str(ROOT / "pyproject.toml")]
+        ruff += ["--config", str(ROOT / "pyproject.toml"), f"--line-length={LINE_LENGTH}"]
         done = subprocess.run(
             [*ruff, *copies.values()], capture_output=True, text=True, check=False
         )
