@@ -1,5 +1,5 @@
-// The book's only script: it makes the template's and the widgets' parts accessible.
-// The sliders themselves work through ipywidgets' own links.
+// Makes the template's and the widgets' parts accessible, and opens the folds that a link, a search
+// or the printer needs. The sliders themselves work through ipywidgets' own links.
 "use strict";
 
 // Read by require.js when it starts: html-manager's fonts lie in the book, not beside the page.
@@ -54,6 +54,49 @@ function mendScrolling() {
   });
 }
 
+// A link may lead to a section that is folded, or into it: open every fold around its target.
+function revealTarget() {
+  const target = document.querySelector(":target");
+  if (!target) return;
+  // A section is around its fold, and so are the further anchors that it may have.
+  const section = target.matches("section") ? target : target.parentElement;
+  const own = section.querySelector(":scope > details.cvlab-deeper");
+  let opened = false;
+  for (let fold = own || target.closest("details"); fold; fold = fold.parentElement.closest("details")) {
+    opened ||= !fold.open;
+    fold.open = true;
+  }
+  if (opened) target.scrollIntoView();
+}
+
+// The search marks its words on the page that it leads to.
+function revealFound() {
+  document.querySelectorAll("details.cvlab-deeper:not([open])").forEach((fold) => {
+    fold.open = fold.querySelector(":scope > :not(summary) .highlighted") !== null;
+  });
+}
+
+// Paper cannot be unfolded. Code that was folded away stays so: it draws and checks.
+let openedToPrint = [];
+addEventListener("beforeprint", () => {
+  const closed = document.querySelectorAll(".bd-content details:not(.hide):not([open])");
+  openedToPrint = [...closed];
+  openedToPrint.forEach((fold) => { fold.open = true; });
+});
+addEventListener("afterprint", () => {
+  openedToPrint.forEach((fold) => { fold.open = false; });
+  openedToPrint = [];
+});
+
+addEventListener("hashchange", revealTarget);
+// A second click on the same link changes no address.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href*='#']");
+  if (link && link.href === location.href) setTimeout(revealTarget);
+});
+// What a fold holds has its width only when it is open.
+document.addEventListener("toggle", mendScrolling, { capture: true });
+
 // The theme's buttons: their names must contain the text that they show.
 function mendTheme() {
   document.querySelectorAll(".search-button-field").forEach((button) => {
@@ -73,6 +116,7 @@ document.addEventListener("DOMContentLoaded", () => {
   mendTheme();
   mendScrolling();
   mendWidgets(document);
+  revealTarget();
   // Widgets arrive after the page; once they are there nothing else is added.
   const watcher = new MutationObserver(() => mendWidgets(document));
   document.querySelectorAll(".cell_output").forEach(
@@ -80,6 +124,7 @@ document.addEventListener("DOMContentLoaded", () => {
 });
 
 window.addEventListener("load", () => {
+  revealFound();
   mendTheme(); // once more: the icons have become pictures with titles
   mendScrolling();
   const typeset = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;

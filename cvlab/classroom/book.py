@@ -17,8 +17,9 @@ from typing import Any
 import nbformat
 
 from cvlab import widgets
-from cvlab.classroom import execute, exercises, hygiene, logo, notebooks, page, systems
+from cvlab.classroom import execute, exercises, hygiene, layers, logo, notebooks, page, systems
 from cvlab.classroom.notebooks import ROOT
+from cvlab.classroom.sphinxext import chapter_number
 
 BUILD = ROOT / "_build"
 SOURCE = BUILD / "source"
@@ -223,7 +224,7 @@ def lay_out(records: dict[Path, dict[str, Any]]) -> str:
         outline += _outline(path, *_prose(notebook))
         wanted[name] = _content(notebook)
     for path in notebooks.files(ROOT, ("exercises",)):
-        exercise = nbformat.read(path, as_version=4)
+        exercise = _numbered(nbformat.read(path, as_version=4), path.stem)
         outline += _outline(path, *_prose(exercise))
         for cell in exercise["cells"]:
             if cell["metadata"].get("nbgrader", {}).get("grade"):
@@ -300,9 +301,10 @@ def with_outputs(path: Path) -> Any:
 
 
 def decorate(notebook: Any, record: dict[str, Any], name: str) -> Any:
-    """Make an executed notebook a page: measured time, and an anchor at each system's cell."""
+    """Make an executed notebook a page: number, times, folds, an anchor at each system's cell."""
+    times = _times(notebook["cells"], record)
     cells = []
-    for index, cell in enumerate(notebook["cells"]):
+    for index, cell in enumerate(_numbered(notebook, name)["cells"]):
         for tag in notebooks.tags(cell):
             if tag.startswith("system:") and cell["cell_type"] == "code":
                 system = tag.removeprefix("system:")
@@ -313,32 +315,51 @@ def decorate(notebook: Any, record: dict[str, Any], name: str) -> Any:
                 cells.append(nbformat.v4.new_markdown_cell(anchor, id=f"anchor-{system}"[:64]))
         cells.append(_folded(cell))
         if index == 0 and name != "index":
-            memory = record["peak_bytes"] / 1e9
-            line = (
-                f'<p class="cvlab-time">Runs in {record["seconds"]:.0f} s with {memory:.1f} GB on '
-                "the machine that built this page, every frame of its sliders included: see "
-                '<a href="../run_times.html">run times</a>.</p>'
-            )
-            cells.append(nbformat.v4.new_markdown_cell(line, id="measured-time"))
+            cells.append(nbformat.v4.new_markdown_cell(times, id="measured-time"))
     notebook["cells"] = cells
     return notebook
 
 
-def _folded(cell: Any) -> Any:
-    """Fold a cell that only checks and quotes numbers: it is proof, not part of the lesson."""
-    shown = any(
-        not kind.startswith("application/papermill.record/")
-        for output in cell.get("outputs", [])
-        for kind in output.get("data", {"text/plain": ""})
+def _numbered(notebook: Any, name: str) -> Any:
+    """Put a chapter's number before its title, and into that of its exercise."""
+    number = chapter_number(name)
+    if number and notebook["cells"]:
+        title = notebook["cells"][0]
+        title["source"] = re.sub(
+            r"\A# (Exercise(?=:))?",
+            lambda found: f"# Exercise {number}" if found[1] else f"# {number}. ",
+            title["source"],
+        )
+    return notebook
+
+
+def _times(cells: list[Any], record: dict[str, Any]) -> str:
+    """Return the line that says how long a chapter takes: its reader, and the machine."""
+    core, deeper = layers.extents(cells)
+    reading = f"Reading: about {core.minutes} min"
+    if deeper != layers.Extent():
+        reading += f", with all Deeper sections {deeper.minutes} min more"
+    return (
+        f'<p class="cvlab-time">{reading}. Runs in {record["seconds"]:.0f} s with '
+        f"{record['peak_bytes'] / 1e9:.1f} GB on the machine that built this page, every frame of "
+        'its sliders included: see <a href="../run_times.html">run times</a>.</p>'
     )
-    teaches = re.search(r"^(?:def|class|from|import) ", cell["source"], re.M)
-    if cell["cell_type"] == "code" and "assert" in cell["source"] and not shown and not teaches:
-        _fold(cell, "how these numbers are checked")
+
+
+def _folded(cell: Any) -> Any:
+    """Fold a cell that shows, checks or times something: visible code is the method."""
+    if cell["cell_type"] == "code":
+        shown = layers.presents(cell["source"])
+        if re.search(r"\bcvlab\.setup\(", cell["source"]):
+            shown = "the set-up of this page"
+        if shown or "hide-input" in notebooks.tags(cell):
+            _fold(cell, shown or "the code of this step")
     return cell
 
 
 def _fold(cell: Any, what: str) -> None:
-    cell["metadata"]["tags"] = [*notebooks.tags(cell), "hide-input"]
+    if "hide-input" not in notebooks.tags(cell):
+        cell["metadata"]["tags"] = [*notebooks.tags(cell), "hide-input"]
     cell["metadata"]["mystnb"] = {
         "code_prompt_show": f"Show {what}",
         "code_prompt_hide": f"Hide {what}",
@@ -389,7 +410,8 @@ def _digest(*, frame: bool) -> str:
     parts = [path for path in parts if (path in shared) == frame]
     if frame:
         here = ROOT / "cvlab" / "classroom"
-        parts += [ROOT / "_config.yml", ROOT / "requirements.lock", here / "page.py"]
+        parts += [ROOT / "_config.yml", ROOT / "requirements.lock"]
+        parts += [here / "page.py", here / "questions.py", *sorted(here.glob("sphinxext/*.py"))]
     for path in parts:
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(path.read_bytes())
