@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cvlab import _advice
+
 if TYPE_CHECKING:
     import torch
 
@@ -23,6 +25,8 @@ try:
     __version__ = version("cvlab")
 except PackageNotFoundError:  # run from a source tree that was never installed
     __version__ = "0+unknown"
+
+_advice.install()
 
 __all__ = ["__version__", "budget", "device", "glue", "setup"]
 
@@ -90,7 +94,10 @@ def budget(*, cpu: Any, gpu: Any) -> Any:
     >>> budget(cpu=5, gpu=50) in (5, 50)
     True
     """
-    return gpu if device().type == "cuda" else cpu
+    try:
+        return gpu if device().type == "cuda" else cpu
+    except ModuleNotFoundError:  # without torch nothing runs on a GPU
+        return cpu
 
 
 def glue(name: str, value: Any) -> None:
