@@ -179,6 +179,14 @@ def test_minutes_grow_with_what_is_read():
     assert layers.Extent(2500, 200, 8).minutes <= 65
 
 
+def test_the_table_counts_both_layers(tmp_path):
+    path = page(tmp_path, "# T\none two", ">>>\nx = 1", "## Deeper: d", ">>>\ny = 1\nz = 2")
+    head, limits, row = layers.table([path]).splitlines()
+    assert head.split()[:5] == ["page", "words", "lines", "figures", "min"]
+    assert limits.split()[2:] == ["2500", "200", "8"]
+    assert row.split() == ["01_page", "3", "1", "0", "5", "2", "2", "0", "5"]
+
+
 # --- The core stands alone ------------------------------------------------------------------------
 
 

@@ -224,6 +224,23 @@ def make_tidy(_options: argparse.Namespace) -> int:
     return make_exercises(argparse.Namespace(names=[]))
 
 
+def make_layers(options: argparse.Namespace) -> int:
+    """Count what the two layers of each chapter hold, and say what is too long."""
+    from cvlab.classroom import layers, notebooks
+
+    known = {path.stem: path for path in notebooks.files(ROOT, ("chapters",))}
+    unknown = sorted(set(options.names) - set(known))
+    if unknown:
+        say(f"cvlab: there is no chapter {unknown[0]}; there are {', '.join(known)}.")
+        return 2
+    paths = [known[name] for name in options.names or known]
+    say(layers.table(paths))
+    found = [fault for path in paths for fault in layers.faults(path)]
+    for fault in found:
+        say(fault)
+    return int(bool(found))
+
+
 def make_lock(_options: argparse.Namespace) -> int:
     """Renew requirements.lock: newest versions, every platform, hashes, no index address."""
     import shutil
@@ -292,6 +309,7 @@ def parser() -> argparse.ArgumentParser:
     from cvlab.classroom.grading import arguments
 
     arguments.declare(grade)
+    add("layers", make_layers).add_argument("names", nargs="*", help="such as 01_knn")
     add("tidy", make_tidy)
     add("lock", make_lock)
     add("address", make_address).add_argument("url", help="https://github.com/OWNER/NAME")

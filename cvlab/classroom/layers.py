@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -157,14 +157,19 @@ def extents(cells: list[Any]) -> tuple[Extent, Extent]:
     return core, deeper
 
 
-def report(path: Path) -> str:
-    """Return one line a layer: words, visible lines, figures, minutes."""
-    core, deeper = extents(notebooks.load(path)["cells"])
-    rows = [f"{path.name}"]
-    for name, extent in (("core", core), ("deeper", deeper)):
-        counted = ", ".join(f"{getattr(extent, f.name)} {f.name}" for f in fields(extent))
-        rows.append(f"  {name}: {counted}, {extent.minutes} min")
-    rows += [f"  ! {fault}" for fault in faults(path)]
+def table(paths: list[Path]) -> str:
+    """Return what both layers of each page hold, a line a page, below the limits of the core."""
+    head = f"{'page':<22}{'words':>7}{'lines':>7}{'figures':>9}{'min':>5}"
+    deeper = f"{'deeper: words':>16}{'lines':>7}{'figures':>9}{'min':>5}"
+    limits = f"{'(at most)':<22}{MOST_WORDS:>7}{MOST_LINES:>7}{MOST_FIGURES:>9}"
+    rows = [head + deeper, limits]
+    for path in paths:
+        core, more = extents(notebooks.load(path)["cells"])
+        minutes = more.minutes if more.words else 0
+        rows.append(
+            f"{path.stem:<22}{core.words:>7}{core.lines:>7}{core.figures:>9}{core.minutes:>5}"
+            f"{more.words:>16}{more.lines:>7}{more.figures:>9}{minutes:>5}"
+        )
     return "\n".join(rows)
 
 
