@@ -347,7 +347,7 @@ def test_reading_code_takes_time_that_grows_with_its_length_only():
         )
         (task, *_) = tasks.parse(small.solution(), "small").tasks
         began = time.process_time()
-        code = judge._reachable(task, located.answers[0], located)
+        code = judge._Code((), located).reach(task, located.answers[0]).source()
         assert code.count("lambda") == count + 1
         return time.process_time() - began
 

@@ -15,6 +15,7 @@ import ast
 import builtins
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -22,10 +23,12 @@ import symtable
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cvlab.checking import code as reading
+from cvlab.checking import rules
 from cvlab.classroom.exercises import HIDDEN_TAGS
 from cvlab.classroom.grading import answers, compare, exchange
 from cvlab.classroom.grading.answers import Answer, Located, NotebookProblem
@@ -34,7 +37,7 @@ from cvlab.classroom.grading.sitting import REPLAYS, Place, Policy, Reply, Sitti
 from cvlab.classroom.grading.tasks import Exercise, Probe, Rule, Task
 from cvlab.classroom.grading.zygote import Zygote, ZygoteError
 
-RULES_VERSION = "1"  # another one where the same submission may get other points
+RULES_VERSION = "2"  # another one where the same submission may get other points
 REFEREE_SECONDS = 10.0
 HINT_SECONDS = 5.0  # for a visible check, which may never end
 LINES = 200  # of a cell that a reason names; a number has room for hidden inputs
@@ -179,8 +182,7 @@ class Judge:
 
     def _sitting(self, located: Located) -> Sitting:
         cells = [code for code in located.prelude if code.role != "check"]
-        undone = max((c.index for c in cells if c.role == "superseded"), default=-1)
-        again = [one.source for one in located.answers if one.cells and min(one.cells) < undone]
+        again = [one.source for one in _undone(located)]
         # One for each task that crashes, and one where it is heard again.
         replays = max(REPLAYS, 2 * len(self.exercise.tasks) + 2)
         return Sitting(self.place, cells, again, self.policy, self.watch, replays)
@@ -363,16 +365,44 @@ class _Hearing:
         if not heard:
             verdict = "timeout" if self.sitting.left <= 0 else "crash"
             return _result(task, answer, verdict, reason=_fault(self.sitting))
-        code = _reachable(task, answer, self.located) if task.rules else ""
-        if code is None:
+        return self._forbidden(task, answer) or self._probe(task, answer)
+
+    def _forbidden(self, task: Task, answer: Answer) -> TaskResult | None:
+        """Return the result of an answer whose code does what the task forbids, else None."""
+        if not (task.rules or task.declared):
+            return None
+        try:
+            broken, hint = self._broken(task, answer)
+        except reading.Unreadable:
             reason = self._own_error(answer) or "The code is beyond what the grader can read."
             return _result(task, answer, "error", reason=reason)
+        if not broken:
+            return None
+        reason = f"The code does what the task forbids: {broken}."
+        return _result(task, answer, "wrong", reason=reason, hint=_sentence(hint))
+
+    def _broken(self, task: Task, answer: Answer) -> tuple[str, str]:
+        """Return what of an answer breaks a rule, and what to do instead; empty if nothing does.
+
+        Raises:
+            Unreadable: if nobody can tell.
+        """
+        reach = self.code.reach(task, answer)
+        found = rules.breach(task.declared, reach) if task.declared else None
+        if found is not None:
+            said = self.code.notebook.texts[found.text].place
+            return f"it {found.clause} ({said}line {found.line})", found.advice
+        source = reach.source() if task.rules else ""
         for rule in task.rules:
-            broken = self.judge._broken(rule, code)
+            broken = self.judge._broken(rule, source)
             if broken is not None:
-                reason = f"The code does what the task forbids: {broken}."
-                return _result(task, answer, "wrong", reason=reason, hint=_sentence(rule.hint))
-        return self._probe(task, answer)
+                return broken, rule.hint
+        return "", ""
+
+    @functools.cached_property
+    def code(self) -> _Code:
+        """The notebook's code as text."""
+        return _Code(self.judge.exercise.setup, self.located)
 
     def _probe(self, task: Task, answer: Answer) -> TaskResult:
         """Call the probes of a task and add up what it earns."""
@@ -563,13 +593,45 @@ def _flags(flags: list[str]) -> tuple[str, ...]:
     return tuple(known[:100])
 
 
-def _reachable(task: Task, answer: Answer, located: Located) -> str | None:
-    """Return the code of an answer, preceded by the student's definitions that it makes use of.
+def _undone(located: Located) -> list[Answer]:
+    """Return the answers after which the notebook defines something else by their names.
 
-    None if that cannot be told, because the code is no Python or nested too deeply.
+    They are executed once more in the end.
     """
-    used = _used(task, answer, located)
-    return None if used is None else "\n\n".join([*used[1], answer.source])
+    last = max((c.index for c in located.prelude if c.role == "superseded"), default=-1)
+    return [one for one in located.answers if one.cells and min(one.cells) < last]
+
+
+class _Code:
+    """A submission's code, in the order in which a box executes it.
+
+    Args:
+        setup: the cells that every box has executed, whatever has become of the student's copies.
+        located: the submission.
+    """
+
+    def __init__(self, setup: Sequence[str], located: Located) -> None:
+        texts = [reading.Text(source) for source in setup]
+        self._numbers: dict[str, set[int]] = {one.task: set() for one in located.answers}
+        for code in located.prelude:
+            if code.role != "check":
+                for task in code.tasks:
+                    self._numbers[task].add(len(texts))
+                texts.append(reading.Text(code.source, f"cell {code.index + 1}, "))
+        for answer in _undone(located):
+            self._numbers[answer.task].add(len(texts))
+            where = f"cell {answer.cells[0] + 1}, " if len(answer.cells) == 1 else ""
+            texts.append(reading.Text(answer.source, where))
+        self.notebook = reading.Notebook(texts)
+
+    def reach(self, task: Task, answer: Answer) -> reading.Reach:
+        """Return what an answer uses.
+
+        Raises:
+            Unreadable: if there is no definition of it.
+        """
+        texts = frozenset(self._numbers[answer.task])
+        return reading.Reach(self.notebook, reading.Answer(task.names, texts))
 
 
 def _as_checked(task: Task, answer: Answer, located: Located) -> Located | None:
@@ -582,15 +644,15 @@ def _as_checked(task: Task, answer: Answer, located: Located) -> Located | None:
     later = [code for code in located.prelude if code.index > last and code.role != "check"]
     used = _used(task, answer, located)
     if used is None or not any(
-        used[0] & _bound(node) for code in later for node in _body(code.source)
+        used & _bound(node) for code in later for node in _body(code.source)
     ):
         return None
     prelude = tuple(code for code in located.prelude if code.index <= last)
     return dataclasses.replace(located, prelude=prelude)
 
 
-def _used(task: Task, answer: Answer, located: Located) -> tuple[set[str], list[str]] | None:
-    """Return the names that an answer takes from the notebook, and the statements that bind them.
+def _used(task: Task, answer: Answer, located: Located) -> set[str] | None:
+    """Return the names that an answer, and what else stands in its cells, takes from the notebook.
 
     None if that cannot be told, because the code is no Python or nested too deeply.
     """
@@ -621,7 +683,7 @@ def _used(task: Task, answer: Answer, located: Located) -> tuple[set[str], list[
                 pending |= needed - names
     if pending is None:
         return None
-    return names - set(task.names), [texts[position] for position in sorted(taken)]
+    return names - set(task.names)
 
 
 def _body(source: str) -> list[ast.stmt]:

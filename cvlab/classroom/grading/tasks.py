@@ -2,7 +2,8 @@
 
 A cell tagged ``probe`` declares one probe or one rule of a task with `cvlab.check.probe` or
 `cvlab.check.rule`. It is read as text here and never executed in the judge: the probe goes into the
-students' boxes without its decorator, its normal form and the rules into the referee's.
+students' boxes without its decorator, its normal form and the rules into the referee's. What
+`cvlab.check.task` declares (libraries, forbidden names, loops) is read from the check's cell.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cvlab.checking.rules import Rules
 from cvlab.classroom.exercises import HIDDEN_TAGS
 from cvlab.classroom.grading import answers, compare
 
@@ -88,6 +90,8 @@ class Task:
     probes: tuple[Probe, ...]
     rules: tuple[Rule, ...] = ()
     wrong: tuple[WrongAnswer, ...] = ()
+    declared: Rules = field(default_factory=Rules)  #: what its check declares
+    see: str = ""  #: chapter and section that its check names
 
 
 @dataclass(frozen=True)
@@ -150,12 +154,29 @@ def parse(data: bytes, name: str) -> Exercise:
             probes=tuple(probes.get(task, ())),
             rules=tuple(rules.get(task, ())),
             wrong=tuple(wrong.get(task, ())),
+            **_promised(checks[f"check-{task}"], name),
         )
         for task, names in defined.items()
     )
     for task in tasks:
         _add_up(task, name)
     return Exercise(name, notebook, setup, tasks, hashlib.sha256(data).hexdigest())
+
+
+def _promised(check: answers.Cell, name: str) -> dict[str, Any]:
+    """Return what a check declares of its task: its rules, and where to read on."""
+    here = f"{name}, cell {check.id or check.index + 1}"
+    for node in _tree(check, here).body:
+        call = _decorator(node, "task") if isinstance(node, ast.FunctionDef) else None
+        if call is None:
+            continue
+        options = _options(call, here)[1]
+        given = {key: options[key] for key in ("libraries", "forbid", "loops") if key in options}
+        try:
+            return {"declared": Rules(**given), "see": str(options.get("see") or "")}
+        except ValueError as error:
+            raise ExerciseError(f"{here}: {error}") from error
+    return {}
 
 
 def _with_helpers(notebook: answers.Notebook, check: answers.Cell, first: int) -> str:

@@ -1,0 +1,1 @@
+"""What stands behind `cvlab.check`: rules, sources of answers, time, and errors in words."""
