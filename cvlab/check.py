@@ -9,6 +9,18 @@ A task's check is a function that takes the student's function::
 
     check_pairwise_distances(pairwise_distances)
 
+What the text forbids is declared in one line, and enforced by the check and by the grader alike, in
+the task's function and in all that it uses (`cvlab.checking.rules`)::
+
+    @check.task(
+        "conv2d",
+        points=4,
+        see="09_convolution#The convolution layer",
+        libraries=("numpy",),
+        forbid=("np.convolve",),
+        loops=False,
+    )
+
 In the solution notebook each named wrong answer is a function of its own that the check must
 refuse: ``check.refuses(check_pairwise_distances, squared_distances)``. The self-check helps the
 student; it gives no grade, because it runs in the student's own process.
@@ -22,20 +34,25 @@ grader compares that with what the solution gives. A rule reads the student's co
         queries, gallery = rng.normal(size=(4, 5)), rng.normal(size=(6, 5))
         return [pairwise_distances(queries, gallery, p) for p in (1, 2, np.inf)]
 
-    @check.rule("pairwise-distances", pairwise_distances, hint="let broadcasting do it")
-    def no_loop(code):
-        return "there is a loop" if "for " in code else None
+    @check.rule("pairwise-distances", pairwise_distances, hint="write out what you mean")
+    def no_star(code):
+        return "it imports everything" if "import *" in code else None
+
+A rule is for what no declaration of the task can say.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+from cvlab.checking import limits, missing, sources, words
+from cvlab.checking.code import Unreadable
+from cvlab.checking.rules import Breach, Rules, breach
 
 __all__ = [
     "CheckFailed",
@@ -71,7 +88,14 @@ def _count() -> None:
 
 
 class Task:
-    """A task's check with its identifier and points; call it with the student's function."""
+    """A task's check with its identifier, points and rules; call it with the student's function.
+
+    Attributes:
+        identifier: the task's name.
+        points: what it is worth.
+        see: the chapter and its section to read on.
+        rules: what an answer may not use.
+    """
 
     def __init__(
         self,
@@ -79,12 +103,12 @@ class Task:
         points: int,
         function: Callable[..., None],
         see: str | None = None,
-        rules: dict[str, Any] | None = None,
+        rules: Rules | None = None,
     ) -> None:
         self.identifier = identifier
         self.points = points
         self.see = see
-        self.rules = rules or {}
+        self.rules = rules or Rules()
         self._function = function
         functools.update_wrapper(self, function)
 
@@ -95,37 +119,111 @@ class Task:
             CheckFailed: in one sentence, for whatever is wrong with the answer.
             RuntimeError: if the check compares nothing, which is a fault of the notebook.
         """
-        global _comparisons
         before = _comparisons
-        names = ", ".join(getattr(answer, "__name__", str(answer)) for answer in answers)
+        unread = self._keeps_rules(*answers)
         try:
-            self._function(*answers)
+            self._compares(*answers)
         except CheckFailed:
             raise
-        except NotImplementedError:
-            raise CheckFailed(
-                f"{names} is not written yet: replace `raise NotImplementedError` by your code, "
-                "run its cell, then run this one again."
-            ) from None
-        except Exception as error:
-            raise CheckFailed(_explained(names, error)) from error
+        except NotImplementedError as error:
+            raise CheckFailed(_stopped(answers, error)) from None
+        except (Exception, limits.Endless) as error:
+            raise CheckFailed(_stopped(answers, error)) from error
         made = _comparisons - before
         if made == 0:
             raise RuntimeError(f"the check of {self.identifier} compares nothing.")
         checks, points = _count_of(made, "check"), _count_of(self.points, "point")
         print(f"✓ {self.identifier}: {checks} passed ({points})")
+        for line in (unread, _read_on(self.see)):
+            if line:
+                print(line)
+
+    def _compares(self, *answers: Callable[..., Any]) -> None:
+        with limits.limited():
+            self._function(*answers)
+
+    def _keeps_rules(self, *answers: Callable[..., Any]) -> str:
+        """Refuse an answer that breaks the task's rules; return a note if nobody can tell.
+
+        Raises:
+            CheckFailed: if one does.
+        """
+        if not self.rules:
+            return ""
+        unread = []
+        for answer in answers:
+            try:
+                reach = sources.reach(answer, self._function.__globals__)
+            except Unreadable:
+                unread.append(_name_of(answer))
+                continue
+            found = breach(self.rules, reach)
+            if found is not None:
+                own = found.text in reach.answer.texts
+                raise CheckFailed(_refusal(_name_of(answer), found, own=own))
+        if not unread:
+            return ""
+        return (
+            f"  The code of {', '.join(unread)} could not be read here, so that this says nothing "
+            "about what the task forbids; the grader reads it."
+        )
+
+
+def _name_of(answer: Any) -> str:
+    return getattr(answer, "__name__", str(answer))
+
+
+def _refusal(name: str, found: Breach, *, own: bool) -> str:
+    """Say which rule an answer breaks, where, and what to do."""
+    if own:
+        return f"{name} {found.clause} in line {found.line} of its cell; {found.advice}."
+    return (
+        f"{name} uses `{found.owner}`, which {found.clause} in line {found.line} of its cell; "
+        f"{found.advice}."
+    )
+
+
+def _read_on(see: str | None) -> str:
+    """Say where to read on and where a solution is.
+
+    >>> _read_on("09_convolution#The convolution layer")
+    'Read on: chapter 09_convolution, "The convolution layer". A solution: \
+solutions/09_convolution.ipynb.'
+    """
+    if not see:
+        return ""
+    chapter, _, section = see.partition("#")
+    where = f'{chapter}, "{section}"' if section else chapter
+    return f"Read on: chapter {where}. A solution: solutions/{chapter}.ipynb."
 
 
 def _count_of(number: float, unit: str) -> str:
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
-def _explained(names: str, error: Exception) -> str:
-    """Tell where in the student's code an exception arose."""
-    where = ""
-    for frame in traceback.extract_tb(error.__traceback__):
-        if frame.name in names.split(", "):
-            where = f" in line {frame.lineno} of its cell (`{frame.line}`)"
+def _stopped(answers: Sequence[Any], error: BaseException) -> str:
+    """Tell in one sentence what stopped answers, where, and with what they were called."""
+    names = ", ".join(map(_name_of, answers))
+    if isinstance(error, NotImplementedError):
+        return (
+            f"{names} is not written yet: replace `raise NotImplementedError` by your code, "
+            "run its cell, then run this one again."
+        )
+    steps = words.frames(error.__traceback__, words.codes_of(answers))
+    where = words.place(steps)
+    if isinstance(error, limits.Endless):
+        return (
+            f"{names} did not finish within {error.seconds:g} s of computing and was stopped"
+            f"{where}: look for a loop that never ends."
+        )
+    if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
+        name = getattr(error, "name", None) or ""
+        if name in missing.SETUP or (name and not steps):
+            return missing.sentence(name)
+        where += ": is it misspelt, or has the cell that defines it not run"
+    if shapes := words.said(error):
+        given = words.called_with(steps)
+        return f"{names} stopped{where}: {shapes}{'; ' if given else ''}{given}."
     reason = " ".join(str(error).split()).rstrip(".")
     return f"{names} stopped with {type(error).__name__}: {reason}{where}."
 
@@ -153,13 +251,19 @@ def task(
         loops: whether they may loop.
 
     Raises:
-        ValueError: if ``points`` is not positive or ``identifier`` is empty.
+        ValueError: if ``points`` is not positive, ``identifier`` is empty, or a rule is none.
     """
     named = isinstance(identifier, str) and identifier
     if not named or not isinstance(points, int) or isinstance(points, bool) or points < 1:
         raise ValueError("a task needs a name and at least one point, whole points only.")
-    rules = {"libraries": libraries, "forbid": forbid, "loops": loops}
-    return lambda function: Task(identifier, points, function, see, rules)
+    rules = Rules(libraries, forbid, loops)  # type: ignore[arg-type]
+    missing.watch()
+
+    def declare(function: Callable[..., None]) -> Task:
+        missing.answers.update(inspect.signature(function).parameters)
+        return Task(identifier, points, function, see, rules)
+
+    return declare
 
 
 def close(actual: Any, expected: Any, *, hint: str, rtol: float = 1e-6, atol: float = 1e-8) -> None:
@@ -327,6 +431,12 @@ def raises(kind: type[Exception], call: Callable[[], Any], *, hint: str) -> None
 def call(function: Callable[..., Any], *args: Any, hint: str, **kwargs: Any) -> Any:
     """Call the answer; if it stops, say so in a sentence with the shapes and a hint.
 
+    Args:
+        function: the student's.
+        args: what to call it with.
+        hint: what is likely to be wrong if it stops here, as a clause or sentence.
+        kwargs: what to call it with by name.
+
     Returns:
         What the answer returns.
 
@@ -338,8 +448,9 @@ def call(function: Callable[..., Any], *args: Any, hint: str, **kwargs: Any) -> 
     except (CheckFailed, NotImplementedError):
         raise
     except Exception as error:
-        name = getattr(function, "__name__", str(function))
-        raise CheckFailed(_sentence(_explained(name, error).rstrip("."), hint)) from error
+        said = _stopped([function], error).rstrip(".")
+        given = "" if "it was called with" in said else words.arguments(args, kwargs)
+        raise CheckFailed(_sentence(f"{said}{'; ' if given else ''}{given}", hint)) from error
 
 
 def refuses(check: Task, *answers: Callable[..., Any], crashes: bool = False) -> None:
@@ -357,16 +468,17 @@ def refuses(check: Task, *answers: Callable[..., Any], crashes: bool = False) ->
     """
     if not isinstance(check, Task) or not answers:
         raise TypeError("refuses takes a check made with @check.task, then the wrong answer.")
-    name = getattr(answers[0], "__name__", str(answers[0]))
+    name = _name_of(answers[0])
     try:
-        check._function(*answers)
+        check._keeps_rules(*answers)
+        check._compares(*answers)
     except CheckFailed as failure:
         print(f"✓ refused {name}: {failure}")
         return
-    except Exception as error:
+    except (Exception, limits.Endless) as error:
         if not crashes or isinstance(error, NotImplementedError):
             raise
-        print(f"✓ refused {name}: {_explained(name, error)}")
+        print(f"✓ refused {name}: {_stopped([*answers], error)}")
         return
     raise AssertionError(f"the check of {check.identifier} accepts the wrong answer {name}.")
 

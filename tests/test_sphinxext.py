@@ -20,6 +20,7 @@ bibtex_default_style = bibtex_reference_style = "cvlab"
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"
+numfig = True
 """
 BIB = """
 @inproceedings{he2016a, author = {He, Kaiming and Zhang, Xiangyu and Ren, Shaoqing},

@@ -12,8 +12,8 @@ from __future__ import annotations
 import ast
 import builtins
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 MOST_MEANINGS = 40  # of one name, and of names on the way to them
@@ -450,31 +450,44 @@ def parse(source: str) -> list[ast.stmt]:
         raise Unreadable(f"it is no Python ({type(error).__name__})") from None
 
 
+def units(source: str, text: int = 0) -> Iterator[Unit]:
+    """Iterate over the statements of a text; of one that is no Python, and so has not run, none."""
+    try:
+        body = parse(source)
+    except Unreadable:
+        return
+    for unit in _flat(body, text):
+        yield _read(unit)
+
+
+def _read(unit: Unit) -> Unit:
+    try:
+        _Reader(unit).read()
+    except Unreadable:
+        unit.marks = [(unit.span[0], "depth", "")]
+    return unit
+
+
 class Notebook:
     """The code of a notebook in the order in which it is executed.
 
     Args:
-        texts: cells or files; those that are no Python, and so have not run, are left out.
+        texts: cells or files.
+        read: gives the statements of a text.
     """
 
-    def __init__(self, texts: Sequence[Text]) -> None:
+    def __init__(
+        self, texts: Sequence[Text], read: Callable[[str], Iterable[Unit]] = units
+    ) -> None:
         self.texts = list(texts)
         self.binding: dict[str, list[Unit]] = {}
         self.stars: list[Path] = []  #: modules of which all names are imported
         self.rebinds = False  #: whether names may be bound that are not written
         for number, text in enumerate(self.texts):
-            try:
-                body = parse(text.source)
-            except Unreadable:
-                continue
-            for unit in _flat(body, number):
-                self._enter(unit)
+            for unit in read(text.source):
+                self._enter(replace(unit, text=number))
 
     def _enter(self, unit: Unit) -> None:
-        try:
-            _Reader(unit).read()
-        except Unreadable:
-            unit.marks = [(unit.span[0], "depth", "")]
         for name in unit.scope.bound | unit.fills | unit.calls:
             self.binding.setdefault(name, []).append(unit)
         self.stars += unit.stars
@@ -484,11 +497,11 @@ class Notebook:
         """Add statements that are not at the top of a text, or an expression under a name."""
         if not name:
             for unit in _flat(list(nodes), text):
-                self._enter(unit)
+                self._enter(_read(unit))
             return
         unit = Unit(list(nodes), text, _span(nodes[0]), certain=False)
         unit.scope.bound.add(name)
-        self._enter(unit)
+        self._enter(_read(unit))
 
     def binds(self, text: int, name: str) -> bool:
         """Tell whether a text binds a name."""

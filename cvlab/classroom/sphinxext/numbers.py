@@ -57,6 +57,11 @@ class PrintNumbers(SphinxPostTransform):
                 parent.replace(text, nodes.Text(new))
 
 
+def count_in_chapters(_app: Any, config: Any) -> None:
+    """Turn off Sphinx' own counting, in which chapters that the contents name have no number."""
+    config.math_numfig = False
+
+
 def number_equations(app: Any, doctree: nodes.document) -> None:
     """Number a chapter's equations within the chapter, for its page and for all references."""
     docname = app.env.docname
@@ -73,5 +78,6 @@ def number_equations(app: Any, doctree: nodes.document) -> None:
 def setup(app: Any) -> dict[str, Any]:
     """Register what numbers and what prints numbers."""
     app.add_post_transform(PrintNumbers)
+    app.connect("config-inited", count_in_chapters)
     app.connect("doctree-read", number_equations)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
