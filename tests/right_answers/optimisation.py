@@ -17,12 +17,12 @@ def momentum_on_copies(theta, velocity, gradient, rate, momentum):
 
 
 @answers("sgd-momentum-step")
-def momentum_by_torch(theta, velocity, gradient, rate, momentum):
-    import torch
-
-    theta = torch.tensor(theta)
-    step = torch.tensor(velocity) * momentum - torch.tensor(gradient) * rate
-    return [(theta + step).numpy(), step.numpy()]
+def momentum_entry_by_entry(theta, velocity, gradient, rate, momentum):
+    moved, faster = np.empty_like(theta), np.empty_like(theta)
+    for index in np.ndindex(theta.shape):
+        faster[index] = momentum * velocity[index] - rate * gradient[index]
+        moved[index] = theta[index] + faster[index]
+    return [moved, faster]
 
 
 @answers("nesterov-step")
@@ -88,3 +88,30 @@ def rows_of_the_identity(loss, gradient, theta, h=1e-5):
     g = np.ravel(gradient)
     lengths = np.hypot.reduce(g) + np.hypot.reduce(n)
     return np.array(np.hypot.reduce(g - n) / lengths if lengths else 0.0)
+
+
+@answers("highest-stable-rate")
+def from_the_whole_hessian(gradient_at, theta, rates):
+    columns = []
+    for index in np.ndindex(theta.shape):
+        nudge = np.zeros(theta.shape)
+        nudge[index] = 1e-5
+        columns.append(np.ravel(gradient_at(theta + nudge) - gradient_at(theta - nudge)) / 2e-5)
+    hessian = np.array(columns)
+    steepest = np.linalg.eigvalsh((hessian + hessian.T) / 2).max()
+    below = rates[rates * steepest < 2]
+    return float(below[-1]) if below.size else 0
+
+
+@answers("highest-stable-rate")
+def by_trying_each_rate(gradient_at, theta, rates):
+    away = 1e-6 * np.random.default_rng(1).normal(size=theta.shape)
+    for rate in sorted(rates, reverse=True):
+        here = theta + away
+        for _ in range(800):
+            here = here - rate * gradient_at(here)
+            if not np.linalg.norm(here - theta) < 1e3 * np.linalg.norm(away):
+                break
+        if np.linalg.norm(here - theta) < np.linalg.norm(away):
+            return rate
+    return 0.0
