@@ -293,7 +293,8 @@ def test_task_explains_an_exception_and_its_line():
         check_double(double)
     assert str(caught.value) == (
         "double stopped with NameError: name 'missing' is not defined in line "
-        f"{double.__code__.co_firstlineno + 2} of its cell (`return y + missing  # noqa: F821`)."
+        f"{double.__code__.co_firstlineno + 2} of its cell (`return y + missing  # noqa: F821`): "
+        "is it misspelt, or has the cell that defines it not run."
     )
     assert isinstance(caught.value.__cause__, NameError)
 

@@ -17,6 +17,7 @@ import pytest
 import right_answers
 from conftest import ROOT
 
+from cvlab.checking import code, rules
 from cvlab.classroom import notebooks
 from cvlab.classroom.grading import compare, exchange, tasks
 
@@ -85,13 +86,23 @@ def expected(task, index, seed):
     return value_of(name, task.probes[index], {}, seed)
 
 
-def lost(task, answer, source, seed):
+def reach_of(name, source, names):
+    """The code of functions, in a notebook that begins with an exercise's set-up."""
+    texts = [*exercise(name).setup, source]
+    notebook = code.Notebook([code.Text(text) for text in texts])
+    return code.Reach(notebook, code.Answer(tuple(names), frozenset({len(texts) - 1})))
+
+
+def lost(task, answer, source, seed, names=None):
     """Score an answer: the names of the rules it breaks and of the probes it fails, and its points.
 
-    An answer is a dict of functions, and `source` is their code.
+    An answer is a dict of functions, `source` is their code, and `names` what they are called there
+    if that is not what the task calls them.
     """
     name, task = TASKS[task]
     broken = [r.name for r in task.rules if executed(r.source)[r.name](source) is not None]
+    breach = rules.breach(task.declared, reach_of(name, source, names or task.names))
+    broken += [breach.clause] if breach else []
     failed, points = [], 0.0
     for index, probe in enumerate(task.probes):
         wanted = expected(task.name, index, seed)
@@ -150,7 +161,7 @@ def lost_by_wrong_answer(task, number, seed):
     wrong = about.wrong[number]
     names = executed(wrong.source, setup(name))
     answer = {word: names[instead] for word, instead in wrong.stands_for.items()}
-    return lost(task, answer, wrong.source, seed)
+    return lost(task, answer, wrong.source, seed, wrong.stands_for.values())
 
 
 @by_seed
@@ -276,7 +287,8 @@ RIGHT = [
 def test_a_right_answer_in_another_style_gets_all_points(task, function):
     _, about = TASKS[task]
     for seed in SEEDS:
-        faults, points = lost(task, {about.names[0]: function}, source_of(function), seed)
+        answer, source = {about.names[0]: function}, source_of(function)
+        faults, points = lost(task, answer, source, seed, [function.__name__])
         assert faults == []
         assert points == pytest.approx(about.points)
 

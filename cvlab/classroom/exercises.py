@@ -4,6 +4,9 @@ In a solution notebook a task is a code cell whose ``nbgrader`` metadata says ``
 and whose body stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION``; its self-check is a
 cell with ``grade: true`` and points. Cells tagged ``hidden``, ``wrong-answer`` or ``probe`` are for
 instructors, as is what stands between ``### BEGIN HIDDEN TESTS`` and ``### END HIDDEN TESTS``.
+
+Each self-check begins with a line that imports `check`, so that after a restart without the set-up
+cell it can say what to do.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from cvlab.classroom.notebooks import ROOT, NotebookError
 
 STUB = "raise NotImplementedError"
 HIDDEN_TAGS = {"hidden", "wrong-answer", "probe"}
+IMPORT = "from cvlab import check"
 
 _SOLUTION = re.compile(
     r"^([ \t]*)### BEGIN SOLUTION[ \t]*\n.*?^[ \t]*### END SOLUTION[ \t]*$", re.M | re.S
@@ -63,6 +67,7 @@ def derive(solution: Any, name: str = "the solution") -> dict[str, Any]:
             if not grading.get("points"):
                 raise NotebookError(f"{name}, {identifier}: the self-check is worth no points.")
             checks.append(identifier)
+            source = source if IMPORT in source else f"{IMPORT}\n\n\n{source}"
         cell["source"] = source
     for identifiers in (tasks, checks):
         twice = {name_ for name_ in identifiers if identifiers.count(name_) > 1}

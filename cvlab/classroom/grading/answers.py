@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cvlab.classroom.exercises import IMPORT
+
 MB = 1_000_000
 MOST_BYTES = 20 * MB
 MOST_CELLS = 5_000
@@ -481,6 +483,7 @@ def _planned(solution: Notebook) -> _Plan:
                 if _is_check_function(node):
                     check_names[node.name] = task  # type: ignore[attr-defined]
                 check_lines.add(_text_of(node, text))
+            check_lines.add(IMPORT)
         else:
             given.add(text.strip())
     if not tasks:
