@@ -122,3 +122,45 @@ def votes_one_by_one(edges, angles):
                 for n, angle in enumerate(angles):
                     votes[round(x * math.cos(angle) + y * math.sin(angle)) + reach, n] += 1
     return votes
+
+
+@answers("choose-scale")
+def scale_by_quantiles(empty_rows, bar_rows, edge, sigmas, budget):
+    from scipy.ndimage import gaussian_filter1d
+
+    thresholds, counts = {}, {}
+    for sigma in sigmas:
+        empty, bars = (
+            gaussian_filter1d(rows, sigma, order=1, mode="nearest")
+            for rows in (empty_rows, bar_rows)
+        )
+        thresholds[sigma] = np.quantile(empty.max(axis=1), 1 - budget)
+        places, heights = bars.argmax(axis=1), bars.max(axis=1)
+        right = (heights > thresholds[sigma]) & (places >= edge - 2) & (places <= edge + 2)
+        counts[sigma] = np.count_nonzero(right)
+    best = min(sigmas, key=lambda sigma: (-counts[sigma], sigma))
+    return best, thresholds[best]
+
+
+@answers("choose-scale")
+def scale_row_by_row(empty_rows, bar_rows, edge, sigmas, budget):
+    from math import floor
+
+    from scipy.ndimage import gaussian_filter1d
+
+    options = []
+    for sigma in sigmas:
+        alarms = []
+        for row in empty_rows:
+            alarms.append(max(gaussian_filter1d(row, sigma, order=1, mode="nearest")))
+        alarms.sort(reverse=True)
+        threshold = alarms[floor(budget * len(alarms))]
+        found = 0
+        for row in bar_rows:
+            slope = gaussian_filter1d(row, sigma, order=1, mode="nearest").tolist()
+            height = max(slope)
+            if height > threshold and abs(slope.index(height) - edge) < 3:
+                found += 1
+        options.append((-found, sigma, threshold))
+    _, sigma, threshold = min(options)
+    return [sigma, float(threshold)]
