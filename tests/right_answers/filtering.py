@@ -139,3 +139,26 @@ def shifted_copies(image, size):
     padded = np.pad(image, (size - 1) // 2, mode="reflect")
     copies = [padded[i : i + height, j : j + width] for i in range(size) for j in range(size)]
     return np.partition(np.stack(copies), len(copies) // 2, axis=0)[len(copies) // 2]
+
+
+@answers("choose-smoothing", five_taps)
+def errors_in_a_dictionary(first, second, most):
+    first, second = np.float64(first), np.float64(second)
+    frames, errors = [first, second], {}
+    for n in range(most + 1):
+        gaps = frames[0] - second, frames[1] - first
+        errors[n] = sum(float((gap**2).mean()) for gap in gaps)
+        frames = [five_taps(frame) for frame in frames]
+    return min(errors, key=errors.get), ((first - second) ** 2 / 2).mean() ** 0.5
+
+
+@answers("choose-smoothing", five_taps)
+def both_frames_in_one_array(first, second, most):
+    given = np.stack([first, second]).astype(float)
+    smoothed, best, least = given, 0, np.inf
+    for n in range(most + 1):
+        error = np.square(smoothed - given[::-1]).sum()
+        if error < least:
+            best, least = n, error
+        smoothed = np.array([five_taps(image) for image in smoothed])
+    return [best, np.linalg.norm(given[0] - given[1]) / np.sqrt(2 * given[0].size)]
