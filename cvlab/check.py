@@ -159,8 +159,10 @@ class Task:
                 continue
             found = breach(self.rules, reach)
             if found is not None:
+                name = reach.answer.names[0]
+                name = _name_of(answer) if name == sources.ROOT else name
                 own = found.text in reach.answer.texts
-                raise CheckFailed(_refusal(_name_of(answer), found, own=own))
+                raise CheckFailed(_refusal(name, found, own=own))
         if not unread:
             return ""
         return (

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -122,8 +123,8 @@ class Unit:
 
     @property
     def owner(self) -> str:
-        """A name that it binds."""
-        return min(self.scope.bound, default="")
+        """A name that it binds or changes."""
+        return min(self.scope.bound or self.fills or self.calls, default="")
 
 
 #: A name that stands for another one: where that is used, at which top, its name and its dots.
@@ -481,7 +482,7 @@ class Notebook:
     ) -> None:
         self.texts = list(texts)
         self.binding: dict[str, list[Unit]] = {}
-        self.stars: list[Path] = []  #: modules of which all names are imported
+        self.stars: dict[Path, None] = {}  #: modules of which all names are imported
         self.rebinds = False  #: whether names may be bound that are not written
         for number, text in enumerate(self.texts):
             for unit in read(text.source):
@@ -490,7 +491,7 @@ class Notebook:
     def _enter(self, unit: Unit) -> None:
         for name in unit.scope.bound | unit.fills | unit.calls:
             self.binding.setdefault(name, []).append(unit)
-        self.stars += unit.stars
+        self.stars |= dict.fromkeys(unit.stars)
         self.rebinds |= unit.rebinds
 
     def add(self, nodes: Sequence[ast.AST], text: int, name: str = "") -> None:
@@ -649,7 +650,8 @@ class Reach:
         """Return what a name may be that no statement binds."""
         if name in BUILTINS or (name.startswith("__") and name.endswith("__")):
             return [("builtins", name)]
-        return [(*star, name) for star in dict.fromkeys(self.notebook.stars)]
+        few = itertools.islice(self.notebook.stars, MOST_MEANINGS + 1)
+        return [(*star, name) for star in few]
 
 
 _BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")

@@ -106,14 +106,14 @@ class Rules:
         for name, value in (("libraries", self.libraries), ("forbid", self.forbid)):
             if isinstance(value, list):
                 object.__setattr__(self, name, tuple(value))
-            elif value is not None and not isinstance(value, tuple):
+            elif not isinstance(value, tuple) and (value is not None or name == "forbid"):
                 raise ValueError(f"{name}= is a tuple of names, such as ('numpy',).")
         for word in (*(self.libraries or ()), *self.forbid):
             parts = word.removeprefix(".").split(".") if isinstance(word, str) else [""]
             if not all(part.isidentifier() for part in parts):
                 raise ValueError(f"{word!r} is no name of something that code can use.")
-        if self.forbid is None or not isinstance(self.loops, bool):
-            raise ValueError("forbid= is a tuple of names, and loops= True or False.")
+        if not isinstance(self.loops, bool):
+            raise ValueError("loops= is True or False.")
 
     def __bool__(self) -> bool:
         return self.libraries is not None or bool(self.forbid) or not self.loops

@@ -34,13 +34,15 @@ def reach(answer: Any, names: dict[str, Any]) -> Reach:
     """
     code = getattr(answer, "__code__", None)
     source = "".join(linecache.getlines(code.co_filename)) if code else ""
-    names = getattr(answer, "__globals__", names)
     name = _name(answer, names)
-    texts = _texts(source, code.co_filename if code else "")
-    own = [number for number, text in enumerate(texts) if _same(text.source, source)][-1:]
+    if not name:
+        names = getattr(answer, "__globals__", names)
+        name = _name(answer, names)
+    texts = _texts(source, code.co_filename if code else "", names)
     notebook = Notebook(texts, _remembered)
-    if not own and name:  # a class, say, or a function made by a decorator
-        own = [number for number in range(len(texts)) if notebook.binds(number, name)][-1:]
+    own = [n for n, text in enumerate(texts) if source and _same(text.source, source)][-1:]
+    if name and not (own and notebook.binds(own[0], name)):  # say, what a decorator has made
+        own = [n for n in range(len(texts)) if notebook.binds(n, name)][-1:] or own
     if not own:
         raise Unreadable("its source is not to be had")
     if not name or not notebook.binds(own[0], name):
@@ -57,11 +59,13 @@ def _name(answer: Any, names: dict[str, Any]) -> str:
     return next((name for name in found if not name.startswith("_")), "")
 
 
-def _texts(source: str, file: str) -> list[Text]:
+def _texts(source: str, file: str, names: dict[str, Any]) -> list[Text]:
     """Return the cells that have run, in their order, or the file of the answer."""
     running = shell()
-    if running is None or (source and not _is_cell(file, running)):
+    elsewhere = source and not _is_cell(file, running)
+    if running is None or (elsewhere and names is not running.user_ns):
         return [Text(source)] if source else []
+    source = "" if elsewhere else source
     typed = running.user_ns.get("In")
     cells = [one for one in typed if isinstance(one, str)] if isinstance(typed, list) else []
     if not cells or (source and not any(_same(one, source) for one in cells)):
