@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ import torch
 
 from cvlab import check
 from cvlab.check import CheckFailed, Task
+from cvlab.checking import limits, words
 
 HINT = "look at the last axis."
 
@@ -463,3 +468,366 @@ def test_equal_names_the_entry_in_which_long_arrays_differ():
     )
     sentence = failure(check.equal, wrong.reshape(6, 10), np.arange(60).reshape(6, 10))
     assert "at index (4, 1) the result is 7 but should be 41" in sentence
+
+
+# --- rules ----------------------------------------------------------------------------------------
+
+
+@check.task("ordered", points=1, see="06_evaluation#Ranks", libraries=("numpy",), loops=False)
+def check_ordered(ordered):
+    check.equal(ordered([3, 1]), [1, 3], hint="sort")
+
+
+def by_hand(x):
+    return [min(x), max(x)]
+
+
+def by_torch(x):
+    return torch.sort(torch.tensor(x)).values
+
+
+def by_loop(x):
+    return [y for _, y in zip(x, (1, 3), strict=True)]
+
+
+def test_a_forbidden_answer_is_refused_before_there_is_talk_of_points(capsys):
+    with pytest.raises(CheckFailed) as caught:
+        check_ordered(by_torch)
+    line = by_torch.__code__.co_firstlineno + 1
+    assert str(caught.value) == (
+        f"by_torch uses `torch.sort` in line {line} of its cell; this task allows only NumPy and "
+        "Python's own harmless modules: write it with these."
+    )
+    with pytest.raises(
+        CheckFailed, match=r"has a comprehension in line \d+ of its cell; this task"
+    ):
+        check_ordered(by_loop)
+    assert capsys.readouterr().out == ""
+
+
+def test_after_success_the_check_says_where_to_read_on(capsys):
+    check_ordered(by_hand)
+    assert capsys.readouterr().out.splitlines() == [
+        "✓ ordered: 1 check passed (1 point)",
+        'Read on: chapter 06_evaluation, "Ranks". A solution: solutions/06_evaluation.ipynb.',
+    ]
+
+
+def test_a_named_wrong_answer_may_break_a_rule(capsys):
+    check.refuses(check_ordered, by_torch)
+    assert "✓ refused by_torch: by_torch uses `torch.sort`" in capsys.readouterr().out
+
+
+def test_a_local_function_is_read_with_what_stands_around_it():
+    tool = torch.sort
+
+    def ordered(x):
+        return tool(torch.tensor(x)).values
+
+    with pytest.raises(CheckFailed, match=r"ordered uses `tool` \(`torch\.sort`\) in line"):
+        check_ordered(ordered)
+    check_ordered(lambda x: [min(x), max(x)])
+    with pytest.raises(CheckFailed, match=r"uses `torch\.sort`"):
+        check_ordered(lambda x: torch.sort(torch.tensor(x)).values)
+
+
+def test_without_source_the_check_says_what_it_cannot_tell(capsys):
+    names = {}
+    exec("def ordered(x):\n    return [min(x), max(x)]", names)
+    check_ordered(names["ordered"])
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "✓ ordered: 1 check passed (1 point)"
+    assert said[1].strip().startswith("The code of ordered could not be read here")
+    names["double"] = names["ordered"]
+    exec("def double(x):\n    return 2 * x", names)
+    check_double(names["double"])  # no rule is declared, so that nothing is missing
+    assert "could not be read" not in capsys.readouterr().out
+
+
+def test_what_is_no_rule_is_refused_where_it_is_declared():
+    with pytest.raises(ValueError, match="libraries= is a tuple of names"):
+        check.task("a", points=1, libraries="numpy")
+
+
+# --- an end to what never ends --------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(limits, "SECONDS", 0.2)
+    monkeypatch.delenv("CVLAB_BUDGET_SCALE", raising=False)
+
+
+def spins(x):
+    while True:
+        x = x + 1
+
+
+def spins_and_catches(x):
+    while True:
+        try:
+            x = x + 1
+        except Exception:
+            x = 0
+
+
+def sleeps(x):
+    time.sleep(3600)
+
+
+needs_signals = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no signals")
+
+
+@needs_signals
+@pytest.mark.parametrize("answer", [spins, spins_and_catches])
+def test_an_endless_loop_ends_in_a_sentence(impatient, answer):
+    with pytest.raises(CheckFailed) as caught:
+        check_double(answer)
+    said = str(caught.value)
+    start = f"{answer.__name__} did not finish within 0.2 s of computing and was stopped in line "
+    assert said.startswith(start)
+    assert " of its cell (`" in said
+    assert said.endswith(": look for a loop that never ends.")
+
+
+@needs_signals
+def test_one_that_waits_is_stopped_by_the_clock(impatient, monkeypatch):
+    monkeypatch.setattr(limits, "PATIENCE", 1.0)
+    with pytest.raises(CheckFailed, match=r"sleeps did not finish .*`time.sleep\(3600\)`"):
+        check_double(sleeps)
+
+
+@needs_signals
+def test_one_that_is_slow_for_others_sake_is_not_stopped(impatient):
+    """Only the processor's time counts: here the clock goes three times as far."""
+
+    def double(x):
+        time.sleep(0.3)
+        return 2 * x
+
+    check_double(double)
+
+
+@needs_signals
+def test_an_endless_wrong_answer_has_to_be_announced(impatient, capsys):
+    with pytest.raises(limits.Endless):
+        check.refuses(check_double, spins)
+    check.refuses(check_double, spins, crashes=True)
+    assert "refused spins: spins did not finish" in capsys.readouterr().out
+
+
+@needs_signals
+@pytest.mark.parametrize("answer", [double, spins, crashes])
+def test_signals_and_timers_are_left_as_they_were(impatient, answer):
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 600, 300)
+        with contextlib.suppress(CheckFailed):
+            check_double(answer)
+        assert signal.getsignal(signal.SIGALRM)(None, None) is None
+        assert rung == [1]
+        left, again = signal.getitimer(signal.ITIMER_REAL)
+        assert 300 < left <= 600
+        assert again == 300
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@needs_signals
+def test_a_check_in_a_check_has_its_own_time(impatient):
+    @check.task("outer", points=1)
+    def outer(answer):
+        with pytest.raises(CheckFailed, match="did not finish"):
+            check_double(spins)
+        check_double(double)
+        spins(1)
+
+    with pytest.raises(CheckFailed, match="double did not finish"):
+        outer(double)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_in_another_thread_nothing_is_stopped(impatient):
+    said = []
+    thread = threading.Thread(target=lambda: said.append(check_double(double)))
+    thread.start()
+    thread.join()
+    assert said == [None]
+
+
+def test_a_slow_machine_has_more_time(monkeypatch):
+    monkeypatch.setattr(limits, "SECONDS", 20.0)
+    for scale, seconds in (("", 20), ("3", 60), ("0.5", 10), ("none", 20), ("-1", 20), ("inf", 20)):
+        monkeypatch.setenv("CVLAB_BUDGET_SCALE", scale)
+        assert limits.allowed() == seconds
+
+
+# --- errors in the course's words -----------------------------------------------------------------
+
+
+def test_doctests_of_the_words():
+    assert doctest.testmod(words).failed == 0
+
+
+@check.task("normed", points=1)
+def check_normed(normed):
+    check.shape(normed(np.ones((2, 3, 5, 5)), np.ones(3), size=3), (2, 3, 5, 5), hint=HINT)
+
+
+def test_an_answer_that_fails_on_shapes_is_told_the_shapes():
+    def normed(x, gamma, size):
+        return x * gamma
+
+    with pytest.raises(CheckFailed) as caught:
+        check_normed(normed)
+    line = normed.__code__.co_firstlineno + 1
+    assert str(caught.value) == (
+        f"normed stopped in line {line} of its cell (`return x * gamma`): arrays of shapes "
+        "(2, 3, 5, 5) and (3,) do not fit; it was called with x (2, 3, 5, 5), gamma (3,), size 3."
+    )
+
+
+def test_a_parameter_with_another_value_is_told_as_it_is():
+    def normed(x, gamma, size):
+        x = np.pad(x, 1)
+        return x * gamma
+
+    with pytest.raises(
+        CheckFailed, match=r"with gamma \(3,\), size 3, and by then it had x \(4, 5"
+    ):
+        check_normed(normed)
+
+
+def test_a_helper_is_named_by_its_line():
+    def scaled(x, by):
+        return x @ by
+
+    def normed(x, gamma, size):
+        return scaled(x, gamma)
+
+    with pytest.raises(CheckFailed, match=r"\(`return x @ by`\): the product @ does not fit: its"):
+        check_normed(normed)
+
+
+def test_call_names_the_mistake():
+    @check.task("normed", points=1)
+    def check_normed(normed):
+        x = np.ones((2, 3, 5, 5))
+        result = check.call(normed, x, np.ones(3), size=3, hint="give gamma two new axes")
+        check.shape(result, x.shape, hint=HINT)
+
+    def normed(x, gamma, size):
+        return x * gamma
+
+    with pytest.raises(CheckFailed) as caught:
+        check_normed(normed)
+    assert str(caught.value).endswith("gamma (3,), size 3: give gamma two new axes.")
+    with pytest.raises(CheckFailed, match="is not written yet"):
+        check_normed(unwritten)
+    with pytest.raises(
+        CheckFailed, match="values than the 3 names that take them; it was called with x"
+    ):
+        check_normed(unpacks)
+    check_normed(lambda x, gamma, size: x)
+    check.refuses(check_normed, normed)
+
+
+def unwritten(*_given, **_options):
+    raise NotImplementedError
+
+
+def unpacks(x, gamma, size):
+    n, c, h = x.shape
+    return n, c, h
+
+
+NUMPY = {
+    "do not fit": lambda: np.ones((4, 3)) + np.ones(4),
+    "values of shape (4, 3) do not fit into an array of (3,)": lambda: np.add(
+        np.ones((4, 3)), 1, out=np.ones(3)
+    ),
+    "values of shape (4,) do not fit into a place of (3,)": lambda: np.ones(3).__setitem__(
+        slice(None), np.ones(4)
+    ),
+    "values of shape (3,) do not fit into a place of (2,)": lambda: np.ones(4).__setitem__(
+        np.array([0, 1]), np.ones(3)
+    ),
+    "arrays of shapes (2,) and (3,) do not fit": lambda: np.broadcast_arrays(
+        np.ones(2), np.ones(3)
+    ),
+    "the product @ does not fit: its inner sides are 3 and 4": lambda: np.ones((2, 3)) @ np.ones(4),
+    "the product of shapes (2, 3) and (4,) does not fit: its inner sides are 3 and 4": lambda: (
+        np.dot(np.ones((2, 3)), np.ones(4))
+    ),
+    "different lengths": lambda: np.tensordot(np.ones((2, 3)), np.ones((2, 3)), axes=1),
+    "name more axes than array 1 has": lambda: np.einsum("ijk->i", np.ones((2, 3))),
+    "an array has more axes than": lambda: np.einsum("i->i", np.ones((2, 3))),
+    "differ along axis 1: 3 and 2": lambda: np.concatenate([np.ones((1, 3)), np.ones((1, 2))]),
+    "have 2 and 1 axes": lambda: np.concatenate([np.ones((1, 3)), np.ones(3)]),
+    "that are stacked have different shapes": lambda: np.stack([np.ones(2), np.ones(3)]),
+    "6 numbers do not fill the shape (4,)": lambda: np.ones(6).reshape(4),
+    "index 5 lies outside of axis 0, which has 5 entries (0 to 4)": lambda: np.ones(5)[5],
+    "an array of 1 axes was given 2 indices": lambda: np.ones(5)[0, 1],
+    "a mask has 2 entries along axis 0, its array 3": lambda: np.ones(3)[np.array([True, False])],
+    "there is no axis 2 in an array of 2 axes": lambda: np.ones((2, 2)).sum(axis=2),
+    "another number of axes": lambda: np.ones((2, 2)).transpose(0, 1, 2),
+    "rows of different lengths": lambda: np.array([[1, 2], [3]]),
+    "one yes or no is needed": lambda: bool(np.ones(3) > 0),
+    "where one number is needed": lambda: range(np.ones(3, dtype=int)),
+}
+TORCH = {
+    "tensors do not fit along axis 1: 3 and 4": lambda: torch.ones(2, 3) + torch.ones(2, 4),
+    "the product of shapes (2, 3) and (4, 5) does not fit": lambda: (
+        torch.ones(2, 3) @ torch.ones(4, 5)
+    ),
+    "6 numbers do not fill the shape (4,)": lambda: torch.ones(6).view(4),
+    "tensors that are put together differ": lambda: torch.cat([torch.ones(1, 3), torch.ones(1, 2)]),
+    "stacked have shapes (2,) and (3,)": lambda: torch.stack([torch.ones(2), torch.ones(3)]),
+    "a kernel of shape (4, 3, 3, 3) wants 3 channels, but the input of shape (1, 2, 5, 5) has 2": (
+        lambda: torch.conv2d(torch.ones(1, 2, 5, 5), torch.ones(4, 3, 3, 3))
+    ),
+    "index 5 lies outside of axis 0": lambda: torch.ones(5)[5],
+    "more indices than that": lambda: torch.ones(5)[0, 1],
+    "there is no axis 2 in a tensor of 2 axes": lambda: torch.ones(2, 2).sum(dim=2),
+    "does not spread over (3,)": lambda: torch.ones(4).expand(3),
+    "a batch of products": lambda: torch.bmm(torch.ones(2, 3, 4), torch.ones(2, 5, 4)),
+    "one yes or no is needed": lambda: bool(torch.ones(3) > 0),
+    "of different precision": lambda: torch.ones(2, 2) @ torch.ones(2, 2, dtype=torch.float64),
+}
+
+
+@pytest.mark.parametrize(("wanted", "stop"), [*NUMPY.items(), *TORCH.items()])
+def test_what_libraries_say_of_shapes_is_said_in_the_courses_words(wanted, stop):
+    with pytest.raises((ValueError, RuntimeError, IndexError, TypeError)) as caught:
+        stop()
+    assert wanted in words.said(caught.value), caught.value
+
+
+def test_other_errors_keep_their_words():
+    for error in (ValueError("no."), KeyError("shape"), RuntimeError("the test set was opened")):
+        assert words.said(error) is None
+
+
+# --- names that are missing -----------------------------------------------------------------------
+
+
+def test_a_missing_set_up_ends_in_a_sentence():
+    lonely = {"check": check}
+    exec("def double(x):\n    return np.multiply(x, 2)", lonely)
+    with pytest.raises(CheckFailed) as caught:
+        check_double(lonely["double"])
+    assert str(caught.value) == (
+        "`np` is not defined: run the set-up cell at the top, then the cells of your answers, then "
+        "this one again."
+    )
+
+
+def test_a_helper_of_the_check_that_is_missing_ends_in_the_same_sentence():
+    @check.task("given", points=1)
+    def check_given(given):
+        check.true(given_helper(given), hint=HINT)  # noqa: F821
+
+    with pytest.raises(CheckFailed, match="`given_helper` is not defined: run the set-up cell"):
+        check_given(double)

@@ -136,6 +136,14 @@ _SAID: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
         lambda m: "another number of axes is named than the array has",
     ),
     (
+        r"too many values to unpack \(expected (\d+)",
+        lambda m: f"there are more values than the {m[1]} names that take them",
+    ),
+    (
+        r"not enough values to unpack \(expected (?:at least )?(\d+), got (\d+)\)",
+        lambda m: f"there are {m[2]} values for {m[1]} names",
+    ),
+    (
         r"inhomogeneous shape",
         lambda m: "rows of different lengths make no array",
     ),
