@@ -8,9 +8,11 @@ import signal
 import threading
 import time
 
+import nbformat
 import numpy as np
 import pytest
 import torch
+from nbclient import NotebookClient
 
 from cvlab import check
 from cvlab.check import CheckFailed, Task
@@ -831,3 +833,64 @@ def test_a_helper_of_the_check_that_is_missing_ends_in_the_same_sentence():
 
     with pytest.raises(CheckFailed, match="`given_helper` is not defined: run the set-up cell"):
         check_given(double)
+
+
+# --- in a real kernel -----------------------------------------------------------------------------
+
+CELL = """from cvlab import check
+
+
+@check.task("double", points=1, libraries=("numpy",), see="01_knn#What is near?")
+def check_double(double):
+    check.close(double(2.0), 4.0, hint="multiply by two")
+
+
+check_double(double)"""
+ANSWER = "def double(x):\n    return np.multiply(x, 2)"
+SENTENCES = {
+    "a check before its answer": ((CELL,), "✗ `double` is not defined yet: write your answer in "),
+    "after a restart, without the set-up": (
+        (ANSWER, CELL),
+        "✗ `np` is not defined: run the set-up",
+    ),
+    "a name of the set-up in a cell": ((CELL, "np.ones(3)"), "✗ `np` is not defined: run the set"),
+    "another name": ((CELL, "mine"), "NameError"),
+    "a name in a function": ((CELL, "def f():\n    return mine\n\nf()"), "NameError"),
+    "another error": ((CELL, "1 / 0"), "ZeroDivisionError"),
+    "a forbidden answer": (
+        ("import torch", ANSWER.replace("np", "torch"), CELL),
+        "✗ double uses `torch.multiply` in line 2 of its cell; this task allows only NumPy and ",
+    ),
+    "an endless answer": (
+        (
+            "from cvlab.checking import limits\nlimits.SECONDS = 0.2",
+            "def double(x):\n    while True:\n        x += 1",
+            CELL,
+            "'on it goes'",
+        ),
+        "✗ double did not finish within 0.2 s of computing and was stopped in line ",
+    ),
+    "a right answer": (("import numpy as np", ANSWER, CELL), ""),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", SENTENCES)
+def test_a_kernel_shows_one_sentence(name):
+    cells, wanted = SENTENCES[name]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in cells])
+    NotebookClient(notebook, timeout=120, allow_errors=True).execute()
+    shown = [out for cell in notebook.cells for out in cell.outputs]
+    errors = ["".join(out["traceback"]) for out in shown if out["output_type"] == "error"]
+    printed = "".join(out.get("text", "") for out in shown)
+    assert wanted in "".join(errors[-1:])
+    if wanted.startswith("✗"):
+        assert errors[-1].startswith(wanted)
+        assert "\n" not in errors[-1]
+    if not wanted:
+        assert errors == []
+        assert printed.splitlines() == [
+            "✓ double: 1 check passed (1 point)",
+            'Read on: chapter 01_knn, "What is near?". A solution: solutions/01_knn.ipynb.',
+        ]

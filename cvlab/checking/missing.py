@@ -46,7 +46,8 @@ def explained(error: NameError, trace: TracebackType | None) -> str:
         return sentence(name)
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    in_cell = trace is not None and trace.tb_frame.f_code.co_name == "<module>"
+    where = trace.tb_frame.f_code.co_name if trace is not None else ""
+    in_cell = where == "<module>" or where.startswith("<cell line")  # as IPython 7 calls it
     return sentence(name, answer=True) if in_cell and name in answers else ""
 
 
