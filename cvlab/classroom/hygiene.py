@@ -309,6 +309,73 @@ def probes(root: Path = ROOT) -> list[str]:
     return found
 
 
+_TASK = re.compile(
+    r"^## Task (\d+): (.+) \((first step|standard|hard), ([\d.]+) points?\)\s*$", re.M
+)
+MOST_RULE_LINES = 15
+
+
+def exercise_form(root: Path = ROOT) -> list[str]:
+    """Tasks of rising difficulty, each with hints in steps, rules declared, and where to read on."""
+    found = []
+    for path in notebooks.files(root, ("solutions",)):
+        name = f"solutions/{path.name}"
+        found += [
+            f"{name}, {identifier}: declare libraries=/forbid=/loops= on check.task."
+            for identifier, source, _ in _cells(path, "code")
+            if "@check.rule(" in source and len(source.splitlines()) > MOST_RULE_LINES
+        ]
+        try:
+            exercise = grading.load(path)
+        except grading.ExerciseError:
+            continue  # `probes` tells it
+        steps = []
+        texts = list(_texts_of_tasks(path))
+        for number, (task, text) in enumerate(zip(exercise.tasks, texts, strict=True), start=1):
+            heading = _TASK.search(text)
+            steps += [heading[3]] if heading else []
+            wrong = [
+                heading is None or (int(heading[1]), float(heading[4])) != (number, task.points),
+                not all(f"<summary>Hint {step}</summary>" in text for step in (1, 2)),
+                not _is_section(root, task.see),
+            ]
+            wanted = (
+                f"its heading is `## Task {number}: name (first step|standard|hard, "
+                f"{task.points:g} points)`",
+                "it has two folds, <summary>Hint 1</summary> and <summary>Hint 2</summary>",
+                f"see= of its check names a chapter and a heading in it (it is {task.see!r})",
+            )
+            found += [
+                f"{name}, {task.name}: {what}."
+                for what, not_so in zip(wanted, wrong, strict=True)
+                if not_so
+            ]
+        if steps.count("first step") != 1 or "hard" not in steps:
+            found.append(f"{name}: one task is a first step, and at least one is hard.")
+    return found
+
+
+def _texts_of_tasks(path: Path) -> Iterator[str]:
+    """Iterate over what the text says before each task, from the last task on."""
+    text = ""
+    for cell in notebooks.load(path)["cells"]:
+        if cell["cell_type"] == "markdown":
+            text += "".join(cell["source"]) + "\n\n"
+        elif cell["metadata"].get("nbgrader", {}).get("solution"):
+            yield text
+            text = ""
+
+
+def _is_section(root: Path, see: str) -> bool:
+    """Tell whether a chapter has a section, written ``chapter#Title of the section``."""
+    chapter, _, title = see.partition("#")
+    path = root / "chapters" / f"{chapter}.ipynb"
+    if not title or not path.exists():
+        return False
+    heading = re.compile(rf"^#{{2,6}} +(?:Deeper: )?{re.escape(title)}\s*$", re.M)
+    return any(heading.search(source) for _, source, _ in _cells(path, "markdown"))
+
+
 def contents(root: Path = ROOT) -> list[str]:
     """The table of contents names every chapter and exercise, in order, and nothing else."""
     path = root / "book" / "_toc.yml"
@@ -388,6 +455,7 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     asserted,
     anatomy,
     probes,
+    exercise_form,
     contents,
     repository,
     version,
