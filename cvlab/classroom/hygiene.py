@@ -316,7 +316,7 @@ MOST_RULE_LINES = 15
 
 
 def exercise_form(root: Path = ROOT) -> list[str]:
-    """Tasks of rising difficulty, each with hints in steps, rules declared, and where to read on."""
+    """Tasks of rising difficulty, with hints in steps, declared rules, and where to read on."""
     found = []
     for path in notebooks.files(root, ("solutions",)):
         name = f"solutions/{path.name}"
@@ -341,7 +341,7 @@ def exercise_form(root: Path = ROOT) -> list[str]:
             ]
             wanted = (
                 f"its heading is `## Task {number}: name (first step|standard|hard, "
-                f"{task.points:g} points)`",
+                f"{task.points:g} point{'' if task.points == 1 else 's'})`",
                 "it has two folds, <summary>Hint 1</summary> and <summary>Hint 2</summary>",
                 f"see= of its check names a chapter and a heading in it (it is {task.see!r})",
             )
