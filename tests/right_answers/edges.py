@@ -139,7 +139,7 @@ def scale_by_quantiles(empty_rows, bar_rows, edge, sigmas, budget):
         right = (heights > thresholds[sigma]) & (places >= edge - 2) & (places <= edge + 2)
         counts[sigma] = np.count_nonzero(right)
     best = min(sigmas, key=lambda sigma: (-counts[sigma], sigma))
-    return best, thresholds[best]
+    return best, thresholds[best], counts[best]
 
 
 @answers("choose-scale")
@@ -162,5 +162,5 @@ def scale_row_by_row(empty_rows, bar_rows, edge, sigmas, budget):
             if height > threshold and abs(slope.index(height) - edge) < 3:
                 found += 1
         options.append((-found, sigma, threshold))
-    _, sigma, threshold = min(options)
-    return [sigma, float(threshold)]
+    missing, sigma, threshold = min(options)
+    return [sigma, float(threshold), -missing]
