@@ -56,7 +56,7 @@ def setup(seed: int = 0) -> None:
     random.seed(int(seed))
     # Third-party code without a generator argument reads this one.
     np.random.seed(int(seed))  # noqa: NPY002
-    if "torch" in sys.modules:
+    if sys.modules.get("torch") is not None:  # None is how one blocks a module
         sys.modules["torch"].manual_seed(int(seed))
     from cvlab import plot
 

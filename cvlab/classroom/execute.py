@@ -18,7 +18,6 @@ import functools
 import hashlib
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +58,7 @@ def module_files(code: str, package: Path | None = None) -> list[Path]:
 @functools.cache  # most notebooks reach the same modules
 def _imported(code: str) -> frozenset[str]:
     # A magic is no Python; blanking its line keeps the rest readable.
-    plain = re.sub(r"^(\s*)[%!].*$", r"\1pass", code, flags=re.MULTILINE)
+    plain = notebooks.plain(code)
     names: set[str] = set()
     for node in ast.walk(ast.parse(plain)):
         if isinstance(node, ast.Import):

@@ -169,7 +169,7 @@ def alternative_text(root: Path = ROOT) -> list[str]:
 
 def _calls(source: str) -> Iterator[ast.Call]:
     """Iterate over the calls of `plot.show` and `explore` in a cell."""
-    plain = re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE)
+    plain = notebooks.plain(source)
     try:
         tree = ast.parse(plain)
     except SyntaxError:

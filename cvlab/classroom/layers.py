@@ -107,7 +107,7 @@ def presents(source: str) -> str | None:
         source: of a code cell.
     """
     try:
-        tree = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE))
+        tree = ast.parse(notebooks.plain(source))
     except SyntaxError:
         return None
     called = [ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)]
@@ -207,7 +207,7 @@ def faults(path: Path) -> list[str]:
 def methods(source: str) -> list[str]:
     """Return the functions and classes that a cell defines, but for those that draw."""
     try:
-        tree = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE))
+        tree = ast.parse(notebooks.plain(source))
     except SyntaxError:
         return []
     return [

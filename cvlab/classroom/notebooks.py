@@ -27,6 +27,8 @@ LINE_LENGTH = 79
 
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _CELL_KEYS = ("tags", "nbgrader")
+# A line for IPython, not one that goes on with a comparison or a remainder.
+_MAGIC = re.compile(r"^(\s*)(?:%{1,2}[A-Za-z]|!(?!=)).*$", re.M)
 _ROLE = re.compile(r"\{[a-z:]+\}`[^`]*`")
 _CODE = re.compile(r"```.*?```|`[^`]*`", re.S)
 _MATH = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", re.S)
@@ -73,6 +75,15 @@ def systems(notebook: Any) -> list[str]:
         for tag in tags(cell)
         if tag.startswith("system:")
     ]
+
+
+def plain(source: str) -> str:
+    r"""Return a cell's code as Python: lines for IPython become `pass`, numbered as before.
+
+    >>> plain("%pip install x\n!ls\nright = (one\n    != two\n    % three)")
+    'pass\npass\nright = (one\n    != two\n    % three)'
+    """
+    return _MAGIC.sub(r"\1pass", source)
 
 
 def prose(source: str) -> str:

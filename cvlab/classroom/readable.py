@@ -21,13 +21,12 @@ WORDS = Path("book/words.txt")  # what the dictionary does not know and the cour
 
 _CLOCKS = {"perf_counter", "process_time", "thread_time", "monotonic", "timed", "timeit"}
 _SPENT = {"seconds", "elapsed", "milliseconds"}
-_MAGIC = re.compile(r"^(\s*)[%!].*$", re.M)
 
 
 def _code(path: Path) -> Iterator[tuple[str, str, Any]]:
     for cell in notebooks.load(path)["cells"]:
         if cell["cell_type"] == "code":
-            yield cell["id"], _MAGIC.sub(r"\1pass", "".join(cell["source"])), cell
+            yield cell["id"], notebooks.plain("".join(cell["source"])), cell
 
 
 def _tree(source: str) -> ast.Module:
@@ -55,7 +54,7 @@ def core_stands_alone(root: Path = ROOT) -> list[str]:
         for piece in layers.pieces(notebooks.load(path)["cells"]):
             if piece.cell["cell_type"] != "code":
                 continue
-            tree = _tree(_MAGIC.sub(r"\1pass", piece.text))
+            tree = _tree(notebooks.plain(piece.text))
             if piece.deeper:
                 deeper |= dict.fromkeys(_bound(tree), piece.cell["id"])
                 continue
@@ -247,7 +246,7 @@ def spelling(root: Path = ROOT) -> list[str]:
         for cell in notebooks.load(path)["cells"]:
             source = "".join(cell["source"])
             if cell["cell_type"] == "code":
-                prose = "\n".join(texts_in_code(_MAGIC.sub(r"\1pass", source)))
+                prose = "\n".join(texts_in_code(notebooks.plain(source)))
             else:
                 prose = notebooks.prose(source)
             found += [

@@ -20,7 +20,6 @@ import io
 import json
 import os
 import random
-import re
 import signal
 import sys
 import time
@@ -126,7 +125,7 @@ def plan(path: Path, each: int, seed: int) -> dict[str, list[Mutant]]:
     pool: dict[tuple[str, str], list[Mutant]] = {}
     for cell in cells_of(path):
         source = "".join(cell["source"])
-        if re.search(r"^\s*[%!]", source, re.M) or not layers.methods(source):
+        if notebooks.plain(source) != source or not layers.methods(source):
             continue
         for mutant in mutants(source):
             pool.setdefault((cell["id"], mutant.function), []).append(mutant)
