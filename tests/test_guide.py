@@ -222,7 +222,8 @@ def test_the_task_of_the_guide_is_graded_rightly(tmp_path, walls):
     path = tmp_path / "98_rows.ipynb"
     path.write_text(json.dumps(example()), encoding="utf-8")
     (task,) = tasks.load(path).tasks
-    assert (len(task.probes), len(task.rules), len(task.wrong)) == (2, 1, 2)
+    assert (len(task.probes), len(task.rules), len(task.wrong)) == (2, 0, 2)
+    assert task.declared
     trials = list(verify.trials(path, session.place(walls)))
     assert len(trials) == 2 + 2 + len(verify.LAZY)
     assert [trial.fault for trial in trials if trial.fault] == []

@@ -329,6 +329,72 @@ def test_a_rule_does_not_see_the_rest(court, where):
     assert verdicts(record) == RIGHT
 
 
+MEANS = means("x.mean(axis=1)")
+BESIDE = {
+    "a try-out loop": f"{MEANS}\n\nfor n in range(1, 3):\n    print(row_means(np.ones((n, 2))))",
+    "a comparison with a library": f"{MEANS}\n\nimport scipy.stats\n"
+    "print(row_means(np.eye(3)) - [scipy.stats.tmean(row) for row in np.eye(3)])",
+    "a test": f"{MEANS}\n\nassert all(row_means(np.full((1, 2), v)) == v for v in (1, 2))",
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+def test_what_else_stands_in_the_cell_is_not_judged(court, strict, beside):
+    """Neither by a rule of the instructor's own nor by a declaration."""
+    for each in (court, strict):
+        assert verdicts(graded(each, row_means=BESIDE[beside])) == RIGHT
+
+
+@pytest.fixture(scope="module")
+def strict(zygote: Zygote) -> Iterator[Judge]:
+    """A judge of the exercise with a declaration in place of the rule."""
+    notebook = json.loads(small.solution())
+    cells = [cell for cell in notebook["cells"] if "@check.rule" not in cell["source"]]
+    for cell in cells:
+        declared = 'points=4, libraries=("numpy",), loops=False)\ndef check_row_means'
+        cell["source"] = cell["source"].replace("points=4)\ndef check_row_means", declared)
+    with made(zygote, POLICY, small.data(notebook | {"cells": cells})) as one:
+        assert one.exercise.tasks[0].declared
+        assert not one.exercise.tasks[0].rules
+        yield one
+
+
+def test_a_declared_rule_costs_the_task_and_says_where(strict):
+    record = graded(strict, row_means=means("torch.tensor(x).mean(1).numpy()"))
+    assert verdicts(record) == RIGHT | {"row-means": ("wrong", 0)}
+    assert record.tasks[0].reason == (
+        "The code does what the task forbids: it uses `torch.tensor` (cell 3, line 4)."
+    )
+    hint, said = record.tasks[0].hint.split("\n")
+    assert hint == (
+        "This task allows only NumPy and Python's own harmless modules: write it with these."
+    )
+    assert said.startswith(
+        "The check in the notebook says: row_means uses `torch.tensor` in line 4"
+    )
+
+
+def test_a_set_up_that_was_deleted_is_known_all_the_same(strict):
+    notebook = small.student(row_means=means("torch.tensor(x).mean(1).numpy()"))
+    del notebook["cells"][0]
+    record = strict.grade(small.data(notebook), "ann").record
+    assert verdicts(record)["row-means"] == ("wrong", 0)
+
+
+@pytest.mark.parametrize("where", REACHED)
+def test_a_declared_rule_sees_what_the_answer_uses(strict, where):
+    answer, cells = REACHED[where]
+    record = strict.grade(with_cells(*cells, row_means=answer), "ann").record
+    assert verdicts(record) == RIGHT | {"row-means": ("wrong", 0)}
+
+
+@pytest.mark.parametrize("where", NOT_REACHED)
+def test_a_declared_rule_does_not_see_the_rest(strict, where):
+    answer = means("helper(x, axis=1)" if "helper = np" in str(NOT_REACHED[where]) else "x.mean(1)")
+    record = strict.grade(with_cells(*NOT_REACHED[where], row_means=answer), "ann").record
+    assert verdicts(record) == RIGHT
+
+
 def test_code_that_cannot_be_read_is_no_way_around_a_rule(court):
     """A syntax error is told as one, and what IPython alone understands earns nothing."""
     record = graded(court, row_means="def row_means(x:\n    return 0")
