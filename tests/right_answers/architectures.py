@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from torch import nn
@@ -127,3 +129,86 @@ def gates_by_one_by_one_convolutions(x, W1, b1, W2, b2):
     means = nn.functional.adaptive_avg_pool2d(x, 1)
     hidden = nn.functional.conv2d(means, W1[:, :, None, None], b1).relu()
     return nn.functional.conv2d(hidden, W2[:, :, None, None], b2).sigmoid() * x
+
+
+@answers("largest-batch")
+def batch_by_trying_larger_ones(model, image_shape, memory):
+    outputs = []
+
+    def keep(module, inputs, output):
+        outputs.append((type(module), output.shape[1:].numel()))
+
+    handles = [part.register_forward_hook(keep) for part in model.modules()]
+    try:
+        model(torch.rand((2, *image_shape)))
+    finally:
+        while handles:
+            handles.pop().remove()
+    sizes = {nn.Conv2d: 4, nn.Linear: 4, nn.BatchNorm2d: 4, nn.MaxPool2d: 12}
+    image = sum(sizes.get(kind, 0) * count for kind, count in outputs)
+    left = memory - sum(3 * 4 * p.numel() for p in set(model.parameters()))
+    if left < image:
+        return 0
+    batch = 1
+    while 2 * batch * image <= left:
+        batch *= 2
+    step = batch
+    while step:
+        if (batch + step) * image <= left:
+            batch += step
+        step //= 2
+    return batch
+
+
+@answers("largest-batch")
+def batch_on_shapes_alone(model, image_shape, memory):
+    shadow = copy.deepcopy(model).to("meta")
+    total = np.zeros(2, dtype=int)  # numbers, and places of maxima
+
+    def bill(layer, _, output):
+        pools = isinstance(layer, nn.MaxPool2d)
+        total[:] += output.numel(), pools * output.numel()
+
+    for part in shadow.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear | nn.BatchNorm2d | nn.MaxPool2d):
+            part.register_forward_hook(bill)
+    shadow(torch.empty(1, *image_shape, device="meta"))
+    weights = sum(p.nelement() * p.element_size() for p in model.parameters())
+    return int(max(memory - 3 * weights, 0) // (total @ [4, 8]))
+
+
+@answers("basic-block-backward")
+def gradients_by_transposed_convolution(x, first, second, upstream):
+    def weights_of(maps, gradient):
+        swapped = maps.transpose(0, 1), gradient.transpose(0, 1)
+        return nn.functional.conv2d(*swapped, padding=1).transpose(0, 1)
+
+    before = nn.functional.conv2d(x, first, padding=1)
+    hidden = before.clamp(min=0)
+    out = (x + nn.functional.conv2d(hidden, second, padding=1)).clamp(min=0)
+    at_sum = torch.where(out > 0, upstream, torch.zeros_like(upstream))
+    at_hidden = nn.functional.conv_transpose2d(at_sum, second, padding=1)
+    at_hidden = torch.where(before > 0, at_hidden, torch.zeros_like(at_hidden))
+    at_input = nn.functional.conv_transpose2d(at_hidden, first, padding=1)
+    return [at_sum + at_input, weights_of(x, at_hidden), weights_of(hidden, at_sum)]
+
+
+@answers("basic-block-backward")
+def gradients_by_windows(x, first, second, upstream):
+    def windows(maps):  # (N, C, H, W, 3, 3)
+        padded = nn.functional.pad(maps, (1, 1, 1, 1))
+        return padded.unfold(2, 3, 1).unfold(3, 3, 1)
+
+    def forward(maps, weight):
+        return torch.einsum("nchwij,ocij->nohw", windows(maps), weight)
+
+    def back(gradient, weight):
+        turned = weight.flip(2, 3)
+        return torch.einsum("nohwij,ocij->nchw", windows(gradient), turned)
+
+    hidden = forward(x, first).relu()
+    gradient = upstream * (x + forward(hidden, second) > 0).to(upstream.dtype)
+    inner = back(gradient, second) * (hidden > 0).to(upstream.dtype)
+    d_first = torch.einsum("nohw,nchwij->ocij", inner, windows(x))
+    d_second = torch.einsum("nohw,nchwij->ocij", gradient, windows(hidden))
+    return gradient + back(inner, first), d_first, d_second
