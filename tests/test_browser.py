@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from conftest import HTML, ROOT, missing
 
 from cvlab.classroom import links
+from cvlab.classroom.sphinxext import chapter_number
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -22,7 +25,18 @@ PAGES = sorted(
     for path in HTML.rglob("*.html")
     if path.name not in ("genindex.html", "search.html") and "_static" not in path.parts
 ) or ["index.html"]
-INTERACTIVE = ["index.html", *(name for name in PAGES if name.startswith("chapters/"))]
+CHAPTERS = [name for name in PAGES if name.startswith("chapters/")]
+INTERACTIVE = ["index.html", *CHAPTERS]
+
+
+def holding(mark: str) -> list[str]:
+    """The pages with a mark in their source."""
+    texts = {name: HTML / name for name in PAGES if (HTML / name).exists()}
+    return [name for name, path in texts.items() if mark in path.read_text(encoding="utf-8")]
+
+
+ASKING = holding('class="cvlab-question"') or PAGES[:1]
+FOLDING = holding('class="cvlab-deeper"') or PAGES[:1]
 
 
 def record(page: str) -> dict:
@@ -34,9 +48,11 @@ def record(page: str) -> dict:
 class Visit:
     """A page opened in a fresh context, with what it asked for and complained about."""
 
-    def __init__(self, browser, url, *, viewport=LAPTOP, scheme="light"):
-        self.context = browser.new_context(viewport=viewport, color_scheme=scheme)
+    def __init__(self, browser, url, *, viewport=LAPTOP, scheme="light", first="", **options):
+        self.context = browser.new_context(viewport=viewport, color_scheme=scheme, **options)
         self.page = self.context.new_page()
+        if first:
+            self.page.add_init_script(first)
         self.requests, self.errors = [], []
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("requestfailed", lambda r: self.errors.append(f"failed: {r.url}"))
@@ -54,6 +70,10 @@ class Visit:
 
     def __exit__(self, *_exception):
         self.context.close()
+
+    def unfold(self):
+        """Open the Deeper sections: what is in them is tested as the core is."""
+        self.page.evaluate("document.querySelectorAll('.cvlab-deeper').forEach(d => d.open = true)")
 
     def wait_for_widgets(self, count):
         self.page.wait_for_function(
@@ -100,6 +120,7 @@ def visit(html, address, browser, name):
         visit.page.wait_for_load_state("networkidle")
         if name in INTERACTIVE:
             visit.wait_for_widgets(len(record(name)["widgets"]))
+        visit.unfold()
         yield visit
 
 
@@ -137,6 +158,7 @@ class TestSliders:
         widgets = record(name)["widgets"]
         with Visit(browser, (html / name).as_uri()) as visit:
             visit.wait_for_widgets(len(widgets))
+            visit.unfold()
             proof = widgets[0]["proof"][-1]
             explorer = visit.page.locator(".cvlab-explore").first
             move(visit.page, explorer, proof["position"])
@@ -218,6 +240,7 @@ class TestPage:
             visit.page.wait_for_load_state("networkidle")
             if name in INTERACTIVE:
                 visit.wait_for_widgets(len(record(name)["widgets"]))
+            visit.unfold()
             width = visit.page.evaluate("document.documentElement.scrollWidth")
             assert width <= PHONE["width"]
             for slider in visit.page.locator(".cvlab-explore .widget-slider").all():
@@ -238,6 +261,203 @@ class TestPage:
             assert (ROOT / file).exists()
             slug = repository.slug(repository.current())
             assert f"https://colab.research.google.com/github/{slug}/blob/main/{file}" in targets
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+class TestChapter:
+    def test_no_line_of_code_is_cut_on_a_laptop(self, address, browser, name):
+        with Visit(browser, f"{address}/{name}") as visit:
+            visit.unfold()
+            cut = visit.page.evaluate(
+                "() => [...document.querySelectorAll('.cell_input pre')]"
+                ".filter(pre => pre.checkVisibility() && pre.scrollWidth > pre.clientWidth)"
+                ".map(pre => pre.textContent.slice(0, 200))"
+            )
+            assert cut == []
+
+    def test_its_number_is_in_titles_and_equations(self, html, name):
+        soup = read(html / name)
+        number = chapter_number(name)
+        heading = soup.h1.find(string=True).strip()
+        assert heading.startswith(f"{number}. ")
+        assert soup.title.string.startswith(heading)
+        assert words(soup.select_one(".bd-sidebar .current.active > a")) == heading
+        assert [n for n in soup.select(".eqno") if not words(n).startswith(f"({number}.")] == []
+        exercise = read(html / name.replace("chapters/", "exercises/"))
+        assert exercise.title.string.startswith(f"Exercise {number}: ")
+
+    def test_it_says_how_long_it_takes(self, html, name):
+        soup = read(html / name)
+        times = words(soup.select_one(".cvlab-time"))
+        assert re.match(r"Reading: about \d+ min", times)
+        assert ("Deeper" in times) == (soup.select_one(".cvlab-deeper") is not None)
+        assert re.search(r"Runs in \d+ s with \d+\.\d GB", times)
+
+
+def read(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def words(tag) -> str:
+    return " ".join(tag.get_text().split())
+
+
+@pytest.mark.parametrize("name", ASKING, scope="class")
+class TestQuestions:
+    def test_each_answer_gets_its_reason(self, visit, name):
+        questions = visit.page.locator(".cvlab-question")
+        if not questions.count():
+            missing("no page asks a question")
+        for question in questions.all():
+            assert re.match(r"\d+\. \w", question.locator("fieldset > legend").inner_text())
+            check = question.get_by_role("button", name="Check")
+            status = question.get_by_role("status")
+            check.click()
+            assert re.search("Choose an answer first|Type a number first", status.inner_text())
+            right = question.get_attribute("data-right")
+            reasons = question.locator(".cvlab-reasons > li")
+            field = question.get_by_role("textbox")
+            if field.count():
+                for reason in reasons.all():
+                    field.fill(reason.get_attribute("data-value"))
+                    check.click()
+                    expect_verdict(question, "wrong", reason)
+                field.fill("3,5")
+                check.click()
+                assert "for a decimal point type 3.5" in status.inner_text()
+                field.fill(f"{float(right):,}".replace("-", "−"))
+                field.press("Enter")
+                expect_verdict(question, "right", question.locator(".cvlab-answer"))
+                continue
+            radios = question.get_by_role("radio")
+            assert radios.count() == reasons.count() >= 2
+            order = [i for i in range(radios.count()) if i != int(right) - 1] + [int(right) - 1]
+            for index in order:
+                radios.nth(index).focus()
+                visit.page.keyboard.press("Space")
+                visit.page.keyboard.press("Enter")
+                verdict = "right" if index == order[-1] else "wrong"
+                expect_verdict(question, verdict, reasons.nth(index))
+                opened = question.locator("details").evaluate("fold => fold.open")
+                assert opened == (verdict == "right"), "the fold gives the answer away"
+        assert visit.errors == []
+
+    def test_a_judged_form_is_accessible(self, visit, name):
+        found, _ = violations(visit.page, ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"])
+        assert found == []
+
+    def test_answers_stay_until_they_are_cleared(self, visit, name):
+        judged = "document.querySelectorAll('.cvlab-question[data-verdict=right]').length"
+        count = visit.page.locator(".cvlab-question").count()
+        visit.page.reload()
+        visit.page.wait_for_function(f"{judged} === {count}")
+        visit.page.get_by_role("button", name="Clear my answers on this page").click()
+        assert visit.page.evaluate(judged) == 0
+        visit.page.reload(wait_until="networkidle")
+        assert visit.page.evaluate(judged) == 0
+        assert visit.page.locator(".cvlab-question input:checked").count() == 0
+        assert visit.context.cookies() == []
+
+
+def expect_verdict(question, verdict, reason):
+    assert question.get_attribute("data-verdict") == verdict
+    said = question.get_by_role("status").text_content()
+    assert said.startswith("✓ Right." if verdict == "right" else "✗ Not right.")
+    # Formulas are copied with an invisible twin for screen readers: compare the first words.
+    wanted = " ".join(reason.text_content().split())[:20]
+    assert wanted in " ".join(said.split())
+
+
+def test_questions_work_where_nothing_can_be_stored(html, address, browser):
+    refuse = """for (const name of ["getItem", "setItem", "removeItem"]) {
+        const real = Storage.prototype[name];
+        Storage.prototype[name] = function (key, ...rest) {
+            if (key.startsWith("cvlab")) throw new DOMException("denied", "SecurityError");
+            return real.call(this, key, ...rest);
+        };
+    }"""
+    with Visit(browser, f"{address}/{ASKING[0]}", first=refuse) as visit:
+        question = visit.page.locator(".cvlab-question:has([type=radio])").first
+        question.get_by_role("radio").first.check()
+        question.get_by_role("button", name="Check").click()
+        assert question.get_attribute("data-verdict") in ("right", "wrong")
+        visit.page.get_by_role("button", name="Clear my answers on this page").click()
+        assert visit.errors == []
+
+
+def test_without_scripts_everything_can_be_read(html, address, browser):
+    for name, fold in ((ASKING[0], ".cvlab-question details"), (FOLDING[0], ".cvlab-deeper")):
+        with Visit(browser, f"{address}/{name}", java_script_enabled=False) as visit:
+            inside = visit.page.locator(f"{fold} p").first
+            assert not inside.is_visible()
+            visit.page.locator(f"{fold} > summary").first.click()
+            assert inside.is_visible()
+            if "question" in fold:
+                assert visit.page.locator(".cvlab-choices > li").first.is_visible()
+            visit.page.emulate_media(media="print")
+            assert visit.page.locator(f"{fold} p").last.is_visible(), "paper cannot be unfolded"
+
+
+@pytest.mark.parametrize("name", FOLDING)
+class TestDeeper:
+    def test_links_search_and_printer_open_it(self, html, address, browser, name):
+        folds = read(html / name).select(".cvlab-deeper")
+        if not folds:
+            missing("no page has a Deeper section")
+        anchors = [fold.find_parent("section")["id"] for fold in folds]
+        anchors += [tag["id"] for tag in folds[0].select("section[id], .cvlab-system, .math[id]")]
+        with Visit(browser, f"{address}/{name}") as visit:
+            page = visit.page
+            is_open = "() => [...document.querySelectorAll('.cvlab-deeper')].map(d => d.open)"
+            close = "document.querySelectorAll('.cvlab-deeper').forEach(d => d.open = false)"
+            assert page.evaluate(is_open) == [False] * len(folds), "closed at first"
+            for anchor in anchors:
+                page.evaluate("anchor => { location.hash = anchor; }", anchor)
+                page.wait_for_function(
+                    "anchor => document.getElementById(anchor).closest('.cvlab-deeper[open]')"
+                    " || document.getElementById(anchor).querySelector('.cvlab-deeper[open]')",
+                    arg=anchor,
+                )
+                page.evaluate(close)
+            # The same link once more, which changes no address.
+            page.evaluate(
+                "anchor => { const link = Object.assign(document.createElement('a'),"
+                " {href: '#' + anchor}); document.body.append(link); link.click(); }",
+                anchors[-1],
+            )
+            page.wait_for_selector(".cvlab-deeper[open]")
+            page.evaluate(close)
+            page.evaluate("dispatchEvent(new Event('beforeprint'))")
+            assert page.evaluate(is_open) == [True] * len(folds)
+            page.evaluate("dispatchEvent(new Event('afterprint'))")
+            assert page.evaluate(is_open) == [False] * len(folds)
+            page.locator(".cvlab-deeper > summary").first.focus()
+            page.keyboard.press("Enter")
+            assert page.evaluate(is_open)[0]
+            assert visit.errors == []
+        found = re.search(r"[a-z]{6,}", " ".join(p.get_text() for p in folds[0]("p")))[0]
+        for query in (f"?highlight={found}", f"#{anchors[0]}"):
+            with Visit(browser, f"{address}/{name}{query}") as visit:
+                visit.page.wait_for_selector(".cvlab-deeper[open]")
+                assert visit.page.evaluate(is_open)[0]
+
+
+def test_citations_are_printed_as_the_bibliography_lists_them(html):
+    labels = {
+        citation["id"]: words(citation.select_one(".label")).strip("[]")
+        for citation in read(html / "bibliography.html").select(".citation")
+    }
+    assert len(set(labels.values())) == len(labels) > 0
+    wrong, cited = [], 0
+    for name in PAGES:
+        for link in read(html / name).select("a[href*='bibliography.html#']"):
+            label = labels.get(link["href"].partition("#")[2])
+            printed = re.sub(r" \((\w+)\)$", r", \1", words(link))
+            cited += label is not None
+            if label is not None and printed != label:
+                wrong.append(f"{name}: {words(link)} is listed as [{label}]")
+    assert wrong == []
+    assert cited > len(CHAPTERS)
 
 
 def test_every_internal_link_anchor_image_and_resource(html):

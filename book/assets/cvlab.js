@@ -62,17 +62,28 @@ function revealTarget() {
   const section = target.matches("section") ? target : target.parentElement;
   const own = section.querySelector(":scope > details.cvlab-deeper");
   let opened = false;
-  for (let fold = own || target.closest("details"); fold; fold = fold.parentElement.closest("details")) {
+  let fold = own || target.closest("details");
+  while (fold) {
     opened ||= !fold.open;
     fold.open = true;
+    fold = fold.parentElement.closest("details");
   }
   if (opened) target.scrollIntoView();
 }
 
-// The search marks its words on the page that it leads to.
+// Mark the words that a search led here for, and open the folds that hold them. Sphinx leaves this
+// out where its search is loaded, which the theme does on every page.
 function revealFound() {
-  document.querySelectorAll("details.cvlab-deeper:not([open])").forEach((fold) => {
-    fold.open = fold.querySelector(":scope > :not(summary) .highlighted") !== null;
+  if (typeof _highlightText === "undefined" || document.getElementById("search-results")) return;
+  let terms = new URLSearchParams(location.search).get("highlight");
+  try {
+    terms = localStorage.getItem("sphinx_highlight_terms") || terms;
+    localStorage.removeItem("sphinx_highlight_terms");
+  } catch { /* nothing is remembered in a private window */ }
+  const words = (terms || "").toLowerCase().split(/\s+/).filter(Boolean);
+  words.forEach((word) => _highlightText(document.querySelector("article"), word, "highlighted"));
+  document.querySelectorAll("details.cvlab-deeper").forEach((fold) => {
+    fold.open ||= fold.querySelector(":scope > :not(summary) .highlighted") !== null;
   });
 }
 
@@ -116,7 +127,6 @@ document.addEventListener("DOMContentLoaded", () => {
   mendTheme();
   mendScrolling();
   mendWidgets(document);
-  revealTarget();
   // Widgets arrive after the page; once they are there nothing else is added.
   const watcher = new MutationObserver(() => mendWidgets(document));
   document.querySelectorAll(".cell_output").forEach(
@@ -124,6 +134,7 @@ document.addEventListener("DOMContentLoaded", () => {
 });
 
 window.addEventListener("load", () => {
+  revealTarget(); // only now does the browser know the target of the page's own address
   revealFound();
   mendTheme(); // once more: the icons have become pictures with titles
   mendScrolling();
