@@ -547,8 +547,10 @@ class Reach:
             own = self.answer.texts
             found = [u for u in found if u.text in own or name not in u.scope.bound]
         if not eager:
-            sure = [number for number, unit in enumerate(found) if name in unit.sure]
-            found = found[sure[-1] :] if sure else found
+            # Nor does a later cell excuse what the answer's own cell says.
+            own = _latest([unit for unit in found if unit.text in self.answer.texts], name)
+            kept = {id(unit) for unit in (*own, *_latest(found, name))}
+            found = [unit for unit in found if id(unit) in kept]
         self._bindings[name, eager] = found
         return found
 
@@ -652,6 +654,12 @@ class Reach:
             return [("builtins", name)]
         few = itertools.islice(self.notebook.stars, MOST_MEANINGS + 1)
         return [(*star, name) for star in few]
+
+
+def _latest(found: list[Unit], name: str) -> list[Unit]:
+    """Return the statements after which nothing of the earlier ones is left of a name."""
+    sure = [number for number, unit in enumerate(found) if name in unit.sure]
+    return found[sure[-1] :] if sure else found
 
 
 _BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
