@@ -47,14 +47,13 @@ def expanded_square(queries, gallery, p=2):
 
 
 @answers("pairwise-distances")
-def with_torch(queries, gallery, p=2):
-    import torch
-
-    if queries.shape[1] != gallery.shape[1]:
+def one_pair_of_axes_and_tensordot(queries, gallery, p=2):
+    if np.shape(queries)[1:] != np.shape(gallery)[1:]:
         raise ValueError("columns")
-    queries, gallery = torch.as_tensor(queries), torch.as_tensor(gallery)
-    difference = (queries.unsqueeze(1) - gallery.unsqueeze(0)).double()
-    return torch.linalg.vector_norm(difference, ord=p, dim=2)
+    gaps = np.abs(np.subtract(queries[:, np.newaxis], gallery[np.newaxis]))
+    if p == float("inf"):
+        return gaps.max(axis=-1)
+    return np.tensordot(gaps**p, np.ones(gaps.shape[-1]), axes=1) ** (1 / p)
 
 
 @answers("weighted-vote")
