@@ -498,7 +498,7 @@ def test_a_forbidden_answer_is_refused_before_there_is_talk_of_points(capsys):
     line = by_torch.__code__.co_firstlineno + 1
     assert str(caught.value) == (
         f"by_torch uses `torch.sort` in line {line} of its cell; this task allows only NumPy and "
-        "Python's own harmless modules: write it with these."
+        "plain Python: write it with these."
     )
     with pytest.raises(
         CheckFailed, match=r"has a comprehension in line \d+ of its cell; this task"

@@ -366,9 +366,7 @@ def test_a_declared_rule_costs_the_task_and_says_where(strict):
         "The code does what the task forbids: it uses `torch.tensor` (cell 3, line 4)."
     )
     hint, said = record.tasks[0].hint.split("\n")
-    assert hint == (
-        "This task allows only NumPy and Python's own harmless modules: write it with these."
-    )
+    assert hint == ("This task allows only NumPy and plain Python: write it with these.")
     assert said.startswith(
         "The check in the notebook says: row_means uses `torch.tensor` in line 4"
     )

@@ -529,12 +529,12 @@ def kernel():
 
     config = Config()
     config.HistoryManager.hist_file = ":memory:"
-    hook = sys.displayhook
+    hook, main = sys.displayhook, sys.modules["__main__"]
     made = InteractiveShell.instance(config=config)
     made.enable_gui = lambda gui=None: None
     yield made
     InteractiveShell.clear_instance()
-    sys.displayhook = hook
+    sys.displayhook, sys.modules["__main__"] = hook, main
 
 
 def told(kernel, declared, cells, answer, history=True):
@@ -584,7 +584,7 @@ def test_the_cell_of_a_helper_is_named(kernel):
     )
     assert said == (
         "f uses `helper`, which uses `torch.relu` in line 2 of its cell; this task allows only "
-        "NumPy and Python's own harmless modules: write it with these."
+        "NumPy and plain Python: write it with these."
     )
 
 

@@ -124,7 +124,7 @@ class Rules:
             return "this task wants none: let whole arrays do it at once"
         if kind == "library":
             allowed = [CALLED.get(one, one) for one in self.libraries or ()]
-            words = [*allowed, "Python's own harmless modules"]
+            words = [*allowed, "plain Python"]
             listed = " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
             return f"this task allows only {listed}: write it with these"
         if kind == "forbidden":
