@@ -279,6 +279,8 @@ def _used(
 ) -> Iterator[Fault]:
     """Iterate over what is wrong with the use of a name."""
     said = ".".join([use.name, *use.rest])
+    if trouble == "unknown" and use.name in LIBRARIES:
+        paths = [(use.name,)]  # whatever has imported it
     for path in paths:
         whole = (*path, *use.rest)
         if kind := judge.path(whole):
