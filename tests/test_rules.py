@@ -292,7 +292,7 @@ FORBIDDEN = {
     ),
     "for": (NO_LOOP, [], "def f(x):\n    for y in x:\n        pass\n    return x", "has a `for`"),
     "while": (NO_LOOP, [], "def f(x):\n    while x:\n        x = x[1:]", "has a `while` loop"),
-    "a comprehension": (NO_LOOP, [], "def f(x):\n    return [y for y in x]", "has a compre"),
+    "a comprehension": (NO_LOOP, [], "def f(x):\n    return [y for y in x]", "has a comprehension"),
     "a generator": (NO_LOOP, [], "def f(x):\n    return sum(y for y in x)", "has a generator"),
     "map": (NO_LOOP, [], "def f(x):\n    return list(map(abs, x))", "uses `map`"),
     "vectorize": (
@@ -461,7 +461,7 @@ KEPT = {
         "def f(x):\n    match x:\n        case [torch, *scipy]:\n            return torch, scipy\n"
         "        case {'a': 1, **cv2}:\n            return cv2\n    return x",
     ),
-    "a misspelt name": (NUMPY, [], "def f(x):\n    return wieght if x is None else x"),
+    "a misspelt name": (NUMPY, [], "def f(x):\n    return undefined_here if x is None else x"),
     "matplotlib's magic and a shell line": (
         NUMPY,
         ["%matplotlib inline"],
