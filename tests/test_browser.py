@@ -83,15 +83,24 @@ class Visit:
         )
 
 
+CONTROLS = ".widget-slider, .widget-radio, .widget-dropdown"
+
+
 def move(page, explorer, position):
-    """Bring each slider of an explorer to a position by keyboard alone."""
-    handles = explorer.locator(".noUi-handle")
-    for axis, index in enumerate(position):
-        handle = handles.nth(axis)
-        handle.focus()
+    """Bring each control of an explorer to a position by keyboard alone."""
+    controls = explorer.locator(CONTROLS)
+    assert controls.count() == len(position)
+    for control, index in zip(controls.all(), position, strict=True):
+        key = "ArrowRight" if control.locator(".noUi-handle").count() else "ArrowDown"
+        options = control.locator("input[type=radio]")
+        if options.count():
+            options.nth(index).focus()
+            page.keyboard.press("Space")
+            continue
+        control.locator(".noUi-handle, select").focus()
         page.keyboard.press("Home")
         for _ in range(index):
-            page.keyboard.press("ArrowRight")
+            page.keyboard.press(key)
 
 
 def shown(explorer):
@@ -141,16 +150,21 @@ class TestSliders:
             assert len(seen) >= 2, "the slider changes nothing"
         assert visit.errors == []
 
-    def test_handles_have_names_and_values(self, visit, name):
-        sliders = visit.page.locator(".cvlab-explore .widget-slider")
-        assert sliders.count() >= len(record(name)["widgets"])
-        for index in range(sliders.count()):
-            label = sliders.nth(index).locator(".widget-label").inner_text()
-            handle = sliders.nth(index).locator(".noUi-handle")
-            assert handle.get_attribute("aria-label") == label.strip() != ""
+    def test_controls_have_names_and_values(self, visit, name):
+        controls = visit.page.locator(f".cvlab-explore :is({CONTROLS})")
+        assert controls.count() >= len(record(name)["widgets"])
+        for control in controls.all():
+            label = control.locator(".widget-label").first.inner_text().strip()
+            assert label
+            handle = control.locator(".noUi-handle")
+            if not handle.count():
+                role = "combobox" if control.locator("select").count() else "radiogroup"
+                assert control.get_by_role(role, name=label, exact=True).count() == 1
+                continue
+            assert handle.get_attribute("aria-label") == label
             handle.focus()
             visit.page.keyboard.press("End")
-            readout = sliders.nth(index).locator(".widget-readout").inner_text()
+            readout = control.locator(".widget-readout").inner_text()
             assert handle.get_attribute("aria-valuetext") == readout.strip() != ""
 
     def test_work_from_a_folder_without_a_server(self, html, browser, name):

@@ -32,7 +32,16 @@ function nameSlider(slider) {
   if (readout) handle.setAttribute("aria-valuetext", readout.textContent.trim());
 }
 
+// Nor are the options of a list of radio buttons a group that has a name.
+function nameGroup(radio) {
+  const box = radio.querySelector(".widget-radio-box");
+  if (!box) return;
+  box.setAttribute("role", "radiogroup");
+  box.setAttribute("aria-label", radio.querySelector(".widget-label").textContent.trim());
+}
+
 function mendWidgets(root) {
+  root.querySelectorAll(".cvlab-explore .widget-radio").forEach(nameGroup);
   root.querySelectorAll(".cvlab-explore .widget-slider").forEach((slider) => {
     nameSlider(slider);
     if (slider.dataset.cvlab) return;
