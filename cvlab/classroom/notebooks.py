@@ -29,6 +29,7 @@ _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name":
 _CELL_KEYS = ("tags", "nbgrader")
 # A line for IPython, not one that goes on with a comparison or a remainder.
 _MAGIC = re.compile(r"^(\s*)(?:%{1,2}[A-Za-z]|!(?!=)).*$", re.M)
+_OPTION = re.compile(r"^:[\w-]+:.*$", re.M)  # of a directive
 _ROLE = re.compile(r"\{[a-z:]+\}`[^`]*`")
 _CODE = re.compile(r"```.*?```|`[^`]*`", re.S)
 _MATH = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", re.S)
@@ -88,7 +89,7 @@ def plain(source: str) -> str:
 
 def prose(source: str) -> str:
     """Return Markdown without code, roles, formulas and addresses: what a reader reads."""
-    for pattern in (_ROLE, _CODE, _MATH, _LINK):
+    for pattern in (_OPTION, _ROLE, _CODE, _MATH, _LINK):
         source = pattern.sub(" ", source)
     return source
 
