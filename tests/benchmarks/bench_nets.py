@@ -104,7 +104,7 @@ def convolution_rows(side: int) -> Iterator[Row]:
 
 def cost_rows() -> Iterator[Row]:
     """FLOPs of a network's convolutions and dense layers, by the table and by torch's counter."""
-    chapter = load("10_architectures", "cost-table")
+    chapter = load("10_architectures", "cost-row", "cost-counts", "cost-table")
     for name in ("alexnet", "resnet34"):
         side = 227 if name == "alexnet" else 224
         with torch.device("meta"):
