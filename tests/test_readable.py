@@ -213,6 +213,19 @@ def test_a_deeper_section_may_use_the_core_and_others(tmp_path):
     assert readable.core_stands_alone(tmp_path) == []
 
 
+def test_a_name_that_a_slider_reads_and_a_later_cell_rebinds_is_told(tmp_path):
+    draw = "def draw(k):\n    own = k\n    return plot.curves({'a': data[k] + own + shift})\n\n\n"
+    page(
+        tmp_path,
+        ">>>\ndata, shift = [1, 2], 3",
+        f">>>\n{draw}explore(draw, k=[0, 1])",
+        ">>>\nown, other = 3, 4\nfor shift in range(2):\n    pass",
+        ">>>\ndef f(data):\n    return data",
+    )
+    (fault,) = readable.sliders_keep_their_data(tmp_path)
+    assert "cell-2: it gives shift another value, which the slider in cell-1 reads" in fault
+
+
 # --- Questions ------------------------------------------------------------------------------------
 
 CHOICE = """:::{question} Which?

@@ -97,6 +97,30 @@ def _read(tree: ast.AST) -> set[str]:
     return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
+def sliders_keep_their_data(root: Path = ROOT) -> list[str]:
+    """No later cell rebinds a name that a slider's functions read when they draw a frame.
+
+    With a kernel a frame is drawn when a reader first asks for it, which is after the whole run.
+    """
+    found = []
+    for path in notebooks.files(root, ("chapters",)):
+        cells = [(identifier, _tree(source)) for identifier, source, _ in _code(path)]
+        for index, (identifier, tree) in enumerate(cells):
+            if "explore" not in _read(tree):
+                continue
+            functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+            reads = set()
+            for function in functions:
+                reads |= _read(function) - _bound(ast.Module([function], []), nested=True)
+            for later, after in cells[index + 1 :]:
+                found += [
+                    f"chapters/{path.name}, {later}: it gives {name} another value, which the "
+                    f"slider in {identifier} reads when it draws; choose another name."
+                    for name in sorted(reads & _bound(after))
+                ]
+    return found
+
+
 def five_questions(root: Path = ROOT) -> list[str]:
     """Each chapter ends with five questions that answer, at least one of them with a number."""
     found = []
@@ -279,6 +303,7 @@ def _written(word: str) -> bool:
 RULES = (
     two_layers,
     core_stands_alone,
+    sliders_keep_their_data,
     five_questions,
     no_assertion_on_time,
     torch_where_needed,
