@@ -114,10 +114,23 @@ def precision_by_cumulative_sums(positive, scores):
     return float(np.sum((recall - np.append(0, recall[:-1])) * precision))
 
 
-@answers("average-precision")
-def precision_by_scikit_learn(positive, scores):
-    from sklearn.metrics import average_precision_score
+@answers("choose-threshold")
+def one_sweep_over_the_sorted_scores(positive, scores, miss, alarm):
+    order = sorted(range(len(scores)), key=lambda i: -scores[i])
+    cost = miss * sum(bool(p) for p in positive)
+    best, threshold = cost, float("inf")
+    for place, i in enumerate(order):
+        cost += -miss if positive[i] else alarm
+        last = place + 1 == len(order) or scores[order[place + 1]] != scores[i]
+        if last and cost < best:
+            best, threshold = cost, float(scores[i])
+    return threshold
 
-    if not positive.any():
-        raise ValueError("nothing to find")
-    return average_precision_score(positive, scores)
+
+@answers("choose-threshold")
+def bills_in_a_dictionary(positive, scores, miss, alarm):
+    bills = {}
+    for t in [np.inf, *np.unique(scores)]:
+        called = scores >= t
+        bills[t] = miss * np.sum(positive & ~called) + alarm * np.sum(called & ~positive)
+    return max(t for t in bills if bills[t] == min(bills.values()))
