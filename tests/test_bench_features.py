@@ -35,6 +35,7 @@ def test_every_row_is_measured_and_both_sides_agree():
         assert all(re.fullmatch(r" \d+\.\d\d ", cell) for cell in row[2:5]), row
         assert float(row[2]) >= 0
     for work, peers in (
+        ("nearest neighbours", {"scikit-learn"}),
         ("k-means", {"scikit-learn"}),
         ("Gaussian blur", {"scipy", "OpenCV"}),
         ("HOG", {"scikit-image"}),

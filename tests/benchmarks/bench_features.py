@@ -33,6 +33,7 @@ import scipy.ndimage
 import skimage.feature
 import sklearn.metrics
 from sklearn.cluster import KMeans
+from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from cvlab import data, features, metrics
@@ -143,6 +144,21 @@ def kmeans_rows(points: int) -> Iterator[Row]:
                 and np.isclose(ours.inertia, theirs.inertia_, rtol=1e-3)
             ),
         )
+
+
+def neighbour_rows() -> Iterator[Row]:
+    """The search of the chapter on nearest neighbours, all digits stored, 1,000 asked about."""
+    chapter = load("01_knn", "fast")
+    stored = data.digits().arrays()[0].reshape(-1, 64)  # (1797, 64) float32
+    asked = stored[:1000]
+    library = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(stored)
+    yield Row(
+        f"nearest neighbours, 1,000 of {len(stored):,} x 64, k = 5",
+        "scikit-learn",
+        lambda: chapter.nearest_neighbours(asked, stored, 5),
+        lambda: library.kneighbors(asked),
+        lambda ours, theirs: np.allclose(ours[0], theirs[0], atol=1e-3),
+    )
 
 
 def hog_rows(side: int) -> Iterator[Row]:
@@ -357,6 +373,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     print(conditions(options.repeats), end="\n\n")
     groups = (
+        neighbour_rows,
         lambda: kmeans_rows(options.points),
         lambda: blur_rows(options.side),
         lambda: hog_rows(options.side),
