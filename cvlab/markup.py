@@ -71,7 +71,7 @@ def checked_alt(alt: str) -> str:
     return " ".join(alt.split())
 
 
-def html_of(fig: Figure, alt: str, kind: str, *, colours: int = 256, quality: int = 90) -> str:
+def html_of(fig: Figure, alt: str, kind: str, *, colours: int = 256, quality: int = 82) -> str:
     """Return the HTML of a figure: a picture, a narrow one if it needs one, and their nights.
 
     Args:
@@ -224,7 +224,7 @@ def _spared(fig: Figure) -> list[tuple[float, float, float, float]]:
     return [(x0, 100 - y1, x1, 100 - y0) for x0, y0, x1, y1 in found.tolist()]
 
 
-def encode(pixels: np.ndarray, *, colours: int = 256, quality: int = 90) -> str:
+def encode(pixels: np.ndarray, *, colours: int = 256, quality: int = 82) -> str:
     """Encode uint8 pixels (H, W, 3) as a data URL in WebP, light and deterministic.
 
     Args:

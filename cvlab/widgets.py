@@ -160,7 +160,7 @@ class Explorer:
             )
         alt = self._alt(**values) if callable(self._alt) else self._alt.format(**values)
         # A slider has many frames: fewer colours, as a laptop shows them.
-        return markup.html_of(fig, markup.checked_alt(alt), "cvlab-frame", colours=64, quality=76)
+        return markup.html_of(fig, markup.checked_alt(alt), "cvlab-frame", colours=64, quality=70)
 
     def widget(self, *, static: bool | None = None) -> ipywidgets.Widget:
         """Build the widget: complete if ``static``, lazy otherwise.
