@@ -271,6 +271,13 @@ def test_questions(tmp_path, cells, words):
     assert words is None or words in found[0]
 
 
+def test_a_fold_that_opens_with_a_formula_is_told(tmp_path):
+    fold = "<details><summary>{}</summary>\n\n$x$ and `code` are fine here.\n\n</details>"
+    page(tmp_path, fold.format("How large is $x$?"), fold.format("How large is it?"))
+    (fault,) = readable.plain_summaries(tmp_path)
+    assert "cell-0: 'How large is $x$?' opens a fold" in fault
+
+
 # --- Clocks ---------------------------------------------------------------------------------------
 
 

@@ -140,6 +140,20 @@ def five_questions(root: Path = ROOT) -> list[str]:
     return found
 
 
+def plain_summaries(root: Path = ROOT) -> list[str]:
+    """The line that opens a fold is HTML: a formula, code or emphasis in it would show its signs."""
+    found = []
+    for path in notebooks.files(root, ("chapters", "solutions")):
+        for cell in notebooks.load(path)["cells"]:
+            if cell["cell_type"] == "markdown":
+                found += [
+                    f"{path.parent.name}/{path.name}, {cell['id']}: {line.strip()!r} opens a fold "
+                    "and is not Markdown; write it in plain words."
+                    for line in re.findall(r"<summary>([^<]*[$`*][^<]*)</summary>", cell["source"])
+                ]
+    return found
+
+
 # --- Clocks ---------------------------------------------------------------------------------------
 
 
@@ -305,6 +319,7 @@ RULES = (
     core_stands_alone,
     sliders_keep_their_data,
     five_questions,
+    plain_summaries,
     no_assertion_on_time,
     torch_where_needed,
     spelling,
