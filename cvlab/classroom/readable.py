@@ -141,7 +141,7 @@ def five_questions(root: Path = ROOT) -> list[str]:
 
 
 def plain_summaries(root: Path = ROOT) -> list[str]:
-    """The line that opens a fold is HTML: a formula, code or emphasis in it would show its signs."""
+    """The line that opens a fold is HTML: a formula or code in it would show its signs."""
     found = []
     for path in notebooks.files(root, ("chapters", "solutions")):
         for cell in notebooks.load(path)["cells"]:
