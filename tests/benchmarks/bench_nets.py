@@ -57,7 +57,8 @@ def engine_rows(width: int) -> Iterator[Row]:
 
 def convolution_rows(side: int) -> Iterator[Row]:
     """Convolution layer, forward and backward, and batch normalisation."""
-    chapter = load("09_convolution", "conv-forward", "conv-backward", "batch-norm")
+    cells = ("conv-forward", "conv-backward", "batch-norm", "batch-norm-backward")
+    chapter = load("09_convolution", *cells)
     rng = np.random.default_rng(1)
     x, weight = rng.normal(size=(8, 16, side, side)), rng.normal(size=(32, 16, 3, 3))
     bias, upstream = rng.normal(size=32), rng.normal(size=(8, 32, side, side))
@@ -90,7 +91,7 @@ def convolution_rows(side: int) -> Iterator[Row]:
     def our_norm():
         layer = chapter.BatchNorm(32)
         out = layer.forward(upstream, training=True)
-        return [out, layer.backward(out)[0]]
+        return [out, chapter.batch_norm_backward(layer, out)[0]]
 
     def their_norm():
         given = torch.tensor(upstream).requires_grad_()

@@ -98,17 +98,77 @@ def normalised_as_rows(
     return np.moveaxis(rows * scale + (beta - mean * scale), -1, 1), *after
 
 
-@answers("fold-batch-norm")
-def folded_kernel_by_kernel(weight, bias, gamma, beta, mean, variance, epsilon=1e-5):
-    new_weight, new_bias = weight.copy(), bias.copy()
-    for k in range(len(weight)):
-        factor = gamma[k] / (variance[k] + epsilon) ** 0.5
-        new_weight[k] *= factor
-        new_bias[k] = factor * bias[k] + (beta[k] - factor * mean[k])
-    return [new_weight, new_bias]
+@answers("choose-kernel")
+def kernel_by_normal_equations(x_train, y_train, x_valid, y_valid, sides):
+    def products(x, y, side):  # sums over all pixels, one shift at a time
+        n, height, width = x.shape
+        far = np.zeros((n, height + side - 1, width + side - 1))
+        far[:, side // 2 :, side // 2 :][:, :height, :width] = x
+        columns = [
+            far[:, i : i + height, j : j + width].ravel() for i in range(side) for j in range(side)
+        ]
+        matrix = np.array([*columns, np.ones(x.size)])
+        return matrix @ matrix.T, matrix @ y.ravel(), (y**2).sum() / y.size
+
+    errors = {}
+    for side in sides:
+        gram, cross, _ = products(x_train, y_train, side)
+        solution = np.linalg.solve(gram, cross)
+        gram, cross, power = products(x_valid, y_valid, side)
+        rest = solution @ gram @ solution - 2 * solution @ cross
+        errors[side] = power + rest / y_valid.size, solution
+    side = min(errors, key=lambda each: errors[each][0])
+    solution = errors[side][1]
+    return [side, solution[:-1].reshape(side, side), solution[-1]]
 
 
-@answers("fold-batch-norm")
-def folded_by_einsum(weight, bias, gamma, beta, mean, variance, epsilon=1e-5):
-    scale = gamma * (variance + epsilon) ** -0.5
-    return np.einsum("k,kcij->kcij", scale, weight), beta - scale * (mean - bias)
+@answers("choose-kernel")
+def kernel_by_gradient_descent(x_train, y_train, x_valid, y_valid, sides):
+    def windows(x, side):
+        border = (side // 2,) * 2
+        x = np.pad(x, [(0, 0), border, border])
+        return np.lib.stride_tricks.sliding_window_view(x, (side, side), axis=(1, 2))
+
+    found = []
+    for side in sides:
+        seen, weight, bias = windows(x_train, side).reshape(-1, side**2), np.zeros(side**2), 0.0
+        rate = 1 / (np.linalg.norm(seen, ord=2) ** 2 + len(seen))  # below one over the curvature
+        for _ in range(4000):
+            rest = seen @ weight + bias - y_train.ravel()
+            weight, bias = weight - rate * seen.T @ rest, bias - rate * rest.sum()
+        kernel = weight.reshape(side, side)
+        out = np.einsum("nhwij,ij->nhw", windows(x_valid, side), kernel) + bias
+        found.append((((out - y_valid) ** 2).mean(), side, kernel, bias))
+    return min(found, key=lambda each: each[0])[1:]
+
+
+@answers("conv2d-backward")
+def gradients_weight_by_weight(upstream, x, weight, stride=1, padding=0):
+    n, c, height, width = x.shape
+    padded = np.zeros((n, c, height + 2 * padding, width + 2 * padding))
+    inside = (..., slice(padding, padding + height), slice(padding, padding + width))
+    padded[inside] = x
+    d_padded, d_weight = np.zeros_like(padded), np.zeros_like(weight, dtype=float)
+    below, across = upstream.shape[2:]
+    for i, j in np.ndindex(weight.shape[2:]):
+        rows = slice(i, i + (below - 1) * stride + 1, stride)
+        columns = slice(j, j + (across - 1) * stride + 1, stride)
+        seen = padded[:, :, rows, columns]  # the pixels that this weight met
+        d_weight[:, :, i, j] = np.einsum("nkhw,nchw->kc", upstream, seen)
+        d_padded[:, :, rows, columns] += np.einsum("nkhw,kc->nchw", upstream, weight[:, :, i, j])
+    return [d_padded[inside], d_weight, np.einsum("nkhw->k", upstream)]
+
+
+@answers("conv2d-backward")
+def gradients_number_by_number(upstream, x, weight, stride=1, padding=0):
+    d_x, d_weight = np.zeros(x.shape), np.zeros(weight.shape)
+    d_bias = np.zeros(len(weight))
+    for n, k, i, j in np.ndindex(upstream.shape):
+        g = upstream[n, k, i, j]
+        d_bias[k] += g
+        for m, s in np.ndindex(weight.shape[2:]):
+            row, column = i * stride + m - padding, j * stride + s - padding
+            if 0 <= row < x.shape[2] and 0 <= column < x.shape[3]:
+                d_weight[k, :, m, s] += g * x[n, :, row, column]
+                d_x[n, :, row, column] += g * weight[k, :, m, s]
+    return d_x, d_weight, d_bias
