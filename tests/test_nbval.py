@@ -265,7 +265,8 @@ class Course:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.runs = root.parent / "runs"
-        for name in ("__init__.py", "plot.py", "widgets.py", "check.py", "classroom"):
+        parts = ("__init__.py", "_advice.py", "markup.py", "plot.py", "widgets.py")
+        for name in (*parts, "check.py", "checking", "classroom"):
             source, target = ROOT / "cvlab" / name, root / "cvlab" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
