@@ -31,7 +31,9 @@ def same(ours, theirs) -> bool:
 
 def engine_rows(width: int) -> Iterator[Row]:
     """Loss and gradients of a small perceptron, by the engine and by torch's autograd."""
-    chapter, rng = load("08_backprop", "engine"), np.random.default_rng(0)
+    parts = ("gates", "functions", "arrays", "copies", "order", "push")
+    chapter = load("08_backprop", *(f"engine-{part}" for part in parts), "engine")
+    rng = np.random.default_rng(0)
     for name, samples, hidden in (("small", 4, 8), ("batch", 256, width)):
         x, first = rng.normal(size=(samples, 64)), 0.1 * rng.normal(size=(64, hidden))
         last = 0.1 * rng.normal(size=(hidden, 10))
