@@ -113,3 +113,23 @@ def masks(f, df, a, kinks=(), h=1e-5):
     near = np.abs(np.subtract.outer(a, np.asarray(kinks, dtype=float))) <= h
     errors[near.any(axis=1)] = np.nan
     return errors
+
+
+@answers("largest-safe-rate")
+def from_the_top(rates, before, allowed):
+    """Try the rates from the largest down."""
+    for row in np.argsort(rates)[::-1]:
+        alive = before[row].max(axis=0) > 0
+        if 1 - sum(alive) / len(alive) <= allowed + 1e-12:
+            return rates[row]
+    return None
+
+
+@answers("largest-safe-rate")
+def counted_units(rates, before, allowed):
+    best = None
+    for rate, activations in zip(rates.tolist(), before, strict=True):
+        dead = sum(all(a <= 0 for a in unit) for unit in activations.T.tolist())
+        if dead <= allowed * activations.shape[1] and (best is None or rate > best):
+            best = rate
+    return best
