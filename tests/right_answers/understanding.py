@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import nn
 
 from right_answers import answers
@@ -107,3 +108,42 @@ def probe_by_stacked_equations(features, labels, new_features, classes, ridge=1.
     wanted = np.vstack([targets, np.zeros((dims, classes))])
     solution = np.linalg.lstsq(system, wanted, rcond=None)[0]
     return np.column_stack([(new_features - mean) / spread, np.ones(len(new_features))]) @ solution
+
+
+@answers("choose-explanation")
+def choose_by_rows_of_ranks(maps, shuffled_maps, masks, limit):
+    count = len(maps)
+    heats = maps.reshape(count, len(masks), -1)
+    flat = masks.reshape(len(masks), -1)
+    highest = heats == heats.max(axis=2, keepdims=True)
+    points = ((highest & flat).sum(axis=2) / highest.sum(axis=2)).mean(axis=1)
+    centred = []
+    for stack in (heats, shuffled_maps.reshape(heats.shape)):
+        ranks = stats.rankdata(stack, axis=2)
+        centred.append(ranks - ranks.mean(axis=2, keepdims=True))
+    norms = np.linalg.norm(centred[0], axis=2) * np.linalg.norm(centred[1], axis=2)
+    defined = norms > 1e-9
+    correlations = (centred[0] * centred[1]).sum(axis=2) / np.where(defined, norms, 1)
+    total = np.where(defined, correlations, 0).sum(axis=1)
+    honest = defined.any(axis=1) & (total <= limit * defined.sum(axis=1))
+    return int(np.where(honest, points, -1).argmax()) if honest.any() else None
+
+
+@answers("choose-explanation")
+def choose_by_counting_smaller_values(maps, shuffled_maps, masks, limit):
+    def ranks(heat):
+        values = heat.ravel()
+        smaller = (values[None] < values[:, None]).sum(axis=1)
+        return smaller + ((values[None] == values[:, None]).sum(axis=1) + 1) / 2
+
+    candidates = []
+    for index in range(len(maps)):
+        found, points = [], []
+        for heat, other, mask in zip(maps[index], shuffled_maps[index], masks, strict=True):
+            top = np.argwhere(heat == heat.max())
+            points.append(sum(bool(mask[tuple(place)]) for place in top) / len(top))
+            if len(np.unique(heat)) > 1 and len(np.unique(other)) > 1:
+                found.append(np.corrcoef(ranks(heat), ranks(other))[0, 1])
+        if found and sum(found) / len(found) <= limit:
+            candidates.append((-sum(points), index))
+    return min(candidates)[1] if candidates else None
