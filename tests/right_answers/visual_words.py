@@ -7,6 +7,21 @@ import numpy as np
 from right_answers import answers
 
 
+@answers("bag-of-words")
+def bag_descriptor_by_descriptor(descriptors, centres):
+    bag = np.zeros(len(centres))
+    for descriptor in descriptors:
+        bag[np.linalg.norm(centres - descriptor, axis=1).argmin()] += 1
+    return bag / len(descriptors) if len(descriptors) else bag
+
+
+@answers("bag-of-words")
+def bag_by_products(descriptors, centres):
+    scores = descriptors @ centres.T - 0.5 * (centres**2).sum(axis=1)  # nearest: largest
+    names = scores.argmax(axis=1)
+    return [float((names == k).sum()) / max(1, names.size) for k in range(len(centres))]
+
+
 @answers("hog-cell")
 def shares_as_tents(gx, gy, bins=9):
     """Each bin takes from each pixel what its tent over the circle of orientations gives."""
@@ -90,6 +105,39 @@ def vlad_by_matrices(descriptors, centres):
     sums = member.T @ descriptors - member.sum(axis=0)[:, None] * centres
     rooted = np.where(sums < 0, -1, 1) * np.sqrt(np.abs(sums))
     return rooted.reshape(-1) / (np.linalg.norm(rooted) or 1.0)
+
+
+@answers("choose-ratio")
+def ratios_from_a_table(queries, gallery, truth, ratios, purity):
+    distances = np.linalg.norm(queries[:, None] - gallery, axis=-1)
+    order = np.argsort(distances, axis=1)
+    two = np.take_along_axis(distances, order[:, :2], axis=1)
+    right = order[:, 0] == truth
+    ratios = np.sort(np.asarray(ratios, dtype=float))
+    kept = two[:, :1] < ratios * two[:, 1:]  # (N, ratios)
+    true, count = (kept & right[:, None]).sum(axis=0), kept.sum(axis=0)
+    enough = (count > 0) & (true / np.maximum(count, 1) >= purity)
+    if not enough.any():
+        return [0, 0, 0]
+    best = np.where(enough, true, -1).argmax()
+    return [float(ratios[best]), int(true[best]), int(count[best])]
+
+
+@answers("choose-ratio")
+def ratios_query_by_query(queries, gallery, truth, ratios, purity):
+    quotients = []
+    for query, partner in zip(queries, truth, strict=True):
+        gaps = sorted((float(((query - g) ** 2).sum()) ** 0.5, m) for m, g in enumerate(gallery))
+        quotients.append((gaps[0][0] / gaps[1][0], gaps[0][1] == partner))
+    choices = []
+    for ratio in ratios:
+        kept = [right for quotient, right in quotients if quotient < ratio]
+        if kept and sum(kept) / len(kept) >= purity:
+            choices.append((-sum(kept), ratio, len(kept)))
+    if not choices:
+        return 0, 0, 0
+    true, ratio, kept = min(choices)
+    return ratio, -true, kept
 
 
 @answers("fisher-means")
