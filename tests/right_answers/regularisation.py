@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 from right_answers import answers
 
@@ -72,26 +73,58 @@ def log_softmax(scores):
     return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
 
 
-@answers("distillation-loss", log_softmax)
+@answers("distillation", log_softmax)
 def divergence_as_cross_entropy_less_entropy(student, teacher, labels, temperature, weight):
+    n, hot = len(labels), np.eye(student.shape[1])[labels]
     log_q, log_p = log_softmax(student / temperature), log_softmax(teacher / temperature)
     soft = (np.einsum("nc,nc->n", np.exp(log_p), log_p) - np.sum(np.exp(log_p) * log_q, 1)).mean()
     hard = -np.take_along_axis(log_softmax(student), labels[:, None], axis=1).mean()
-    return weight * temperature**2 * soft + (1 - weight) * hard
+    loss = weight * temperature**2 * soft + (1 - weight) * hard
+    slope = weight * temperature * (np.exp(log_q) - np.exp(log_p)) / n
+    return loss, slope + (1 - weight) * (np.exp(log_softmax(student)) - hot) / n
 
 
-@answers("distillation-loss")
-def divergence_sample_by_sample(student, teacher, labels, temperature, weight):
+@answers("distillation")
+def distilled_sample_by_sample(student, teacher, labels, temperature, weight):
     def logs(scores):
         gaps = scores - max(scores)
         return gaps - np.log(sum(np.exp(gaps)))
 
-    total = 0.0
-    for s, v, label in zip(student, teacher, labels, strict=True):
-        log_p, log_q = logs(v / temperature), logs(s / temperature)
+    total, gradient = 0.0, np.zeros(student.shape)
+    for n, label in enumerate(labels):
+        log_p, log_q = logs(teacher[n] / temperature), logs(student[n] / temperature)
         total += weight * temperature * temperature * np.exp(log_p) @ (log_p - log_q)
-        total -= (1 - weight) * logs(s)[label]
-    return total / len(labels)
+        total -= (1 - weight) * logs(student[n])[label]
+        gradient[n] = weight * temperature * (np.exp(log_q) - np.exp(log_p))
+        gradient[n] += (1 - weight) * np.exp(logs(student[n]))
+        gradient[n, label] -= 1 - weight
+    return total / len(labels), gradient / len(labels)
+
+
+@answers("choose-technique")
+def by_a_sorted_list(scores, cost, budget):
+    candidates = [("plain", 0.0, 0.0)]
+    for name in sorted(scores):
+        gains = scores[name] - scores["plain"]
+        if np.any(gains) and cost[name] <= budget:
+            n = gains.size
+            error = np.sqrt(np.sum((gains - gains.mean()) ** 2) / (n - 1) / n)
+            half = stats.t(n - 1).ppf(0.975) * error
+            if gains.mean() - half > 0:
+                candidates.append((name, gains.mean(), half))
+    return max(candidates, key=lambda candidate: candidate[1])
+
+
+@answers("choose-technique")
+def by_the_test_of_the_library(scores, cost, budget):
+    chosen = ("plain", 0.0, 0.0)
+    for name, values in scores.items():
+        if name != "plain" and cost[name] <= budget:
+            interval = stats.ttest_rel(values, scores["plain"]).confidence_interval(0.95)
+            middle = (interval.low + interval.high) / 2
+            if interval.low > 0 and middle > chosen[1]:
+                chosen = (name, middle, interval.high - middle)
+    return list(chosen)
 
 
 @answers("ema-update")
