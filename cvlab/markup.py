@@ -196,14 +196,18 @@ def _wrap(fig: Figure, panels: list[Axes], columns: int) -> None:
 
 def _night(fig: Figure, width: str) -> str:
     """Return the layer that inverts a figure in the dark theme, but for its images."""
-    boxes = _spared(fig)
-    corners = ["0 0", "100% 0", "100% 100%", "0 100%", "0 0"]
-    for left, top, right, bottom in boxes:
-        corners += [f"{x:.2f}% {y:.2f}%" for x, y in (
-            (left, top), (right, top), (right, bottom), (left, bottom), (left, top)
-        )]  # fmt: skip
-        corners.append("0 0")
-    style = f' style="clip-path: polygon(evenodd, {", ".join(corners)})"' if boxes else ""
+    # Chromium filters the whole bounding box of a `clip-path`, but heeds a mask.
+    outline = "M0 0H100V100H0Z" + "".join(
+        f"M{left:.2f} {top:.2f}H{right:.2f}V{bottom:.2f}H{left:.2f}Z"
+        for left, top, right, bottom in _spared(fig)
+    )
+    image = (
+        "%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 viewBox=%220 0 100 100%22 "
+        f"preserveAspectRatio=%22none%22%3E%3Cpath fill-rule=%22evenodd%22 d=%22{outline}%22/%3E"
+        "%3C/svg%3E"
+    )
+    mask = f"url('data:image/svg+xml,{image}') 0 0/100% 100%"
+    style = f' style="-webkit-mask:{mask};mask:{mask}"' if "M" in outline[1:] else ""
     return f'<span class="cvlab-night cvlab-{width}" aria-hidden="true"{style}></span>'
 
 

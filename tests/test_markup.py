@@ -155,12 +155,15 @@ def inverted(page, picture, width):
     points = np.stack([columns.ravel() + 0.5, rows.ravel() + 0.5], axis=1)
     points *= 100 / np.array([picture.width, picture.height])
     style = night.get("style", "")
-    corners = re.findall(r"(-?[\d.]+)%? (-?[\d.]+)%?", style.partition("evenodd")[2])
-    if not corners:
+    outline = re.search(r"d=%22(.*?)%22", style)
+    if outline is None:
         return np.ones((picture.height, picture.width), bool)
-    corners = np.array(corners, dtype=float)
+    edges = []  # of the outline and its holes: x0, y0, x1, y1
+    for x0, y0, x1, y1 in re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)V([\d.]+)H[\d.]+Z", outline[1]):
+        x0, y0, x1, y1 = map(float, (x0, y0, x1, y1))
+        edges += [(x0, y0, x0, y1), (x1, y0, x1, y1)]
+    x0, y0, x1, y1 = np.array(edges).T
     # Even-odd: how many edges a ray to the right crosses.
-    (x0, y0), (x1, y1) = corners.T, np.roll(corners, -1, axis=0).T
     count = np.zeros(len(points), int)
     for ax_, ay, bx, by in zip(x0, y0, x1, y1, strict=True):
         if ay == by:
