@@ -149,7 +149,7 @@ def test_a_figure_without_axes_or_letters():
 
 
 def inverted(page, picture, width):
-    """Which pixels of a picture the night inverts, by its clip path, evaluated here."""
+    """Which pixels of a picture the night inverts, by its mask, evaluated here."""
     (night,) = page.select(f"span.cvlab-night.cvlab-{width}")
     rows, columns = np.mgrid[: picture.height, : picture.width]
     points = np.stack([columns.ravel() + 0.5, rows.ravel() + 0.5], axis=1)
