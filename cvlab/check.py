@@ -508,21 +508,21 @@ def probe(
         seconds: how long it may take.
         normal: turns a value into a form in which all right answers are equal; it runs out of the
             student's reach, so what it computes cannot be forged.
-        comparison: options of `cvlab.classroom.grading.compare.compare`, such as ``rtol``.
+        comparison: options of `cvlab.checking.compare.compare`, such as ``rtol``.
 
     Raises:
         ValueError: if the probe gives other values for the same seed, the same for another, or
             something that is not plain data.
     """
-    from cvlab.classroom.grading import compare, exchange
+    from cvlab.checking import compare, wire
 
     def declare(function: Callable[[np.random.Generator], Any]) -> Callable[..., Any]:
-        values = [exchange.decode(exchange.encode(function(_generator(n)))) for n in (0, 0, 1)]
+        values = [wire.decode(wire.encode(function(_generator(n)))) for n in (0, 0, 1)]
         shown = [normal(value) for value in values] if normal else values
         name = f"the probe {function.__name__} of {identifier}"
         if compare.compare(shown[1], shown[0], **comparison):
             raise ValueError(f"{name} gives two values for one seed; draw only from its generator.")
-        if exchange.encode(values[2]) == exchange.encode(values[0]):
+        if wire.encode(values[2]) == wire.encode(values[0]):
             raise ValueError(f"{name} gives the same for every seed; draw its inputs from it.")
         print(f"✓ {name}: {_count_of(points, 'point')}")
         return function

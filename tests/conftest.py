@@ -31,7 +31,7 @@ def missing(what: str) -> None:
 @pytest.fixture(scope="session")
 def walls() -> None:
     """Boxes of the grader; without them there is nothing to test."""
-    from cvlab.classroom.grading import isolation
+    from cvlab.classroom.grading.box import isolation
 
     faults = {wall: fault for wall, fault in isolation.doctor().items() if fault}
     if faults:

@@ -20,10 +20,12 @@ from typing import Any
 
 import small_exercise as small
 
-from cvlab.classroom.grading import judge, records, tasks
-from cvlab.classroom.grading.isolation import Limits
-from cvlab.classroom.grading.sitting import Policy
-from cvlab.classroom.grading.zygote import Zygote, clean_environment
+from cvlab.classroom.grading.box.isolation import Limits
+from cvlab.classroom.grading.box.replay import Policy
+from cvlab.classroom.grading.box.zygote import Zygote, clean_environment
+from cvlab.classroom.grading.intake import tasks
+from cvlab.classroom.grading.report import journal
+from cvlab.classroom.grading.verdict import judge
 
 SEED = 20_260_401
 SECONDS = 1.5  # of a probe, so that those that never end do not take long
@@ -831,10 +833,12 @@ case(
 case("answer that is no JSON", forged("send(b'\\xff\\0')"), softmax=CRASH)
 PATCH = """
 import sys
-from cvlab.classroom.grading import compare, exchange, judge, runner
+from cvlab.checking import compare, wire
+from cvlab.classroom.grading.box import runner
+from cvlab.classroom.grading.verdict import judge
 compare.compare = judge.compare.compare = lambda *a, **k: None
-bomb = exchange.encode([(2**62, ([0], [1]))] * 3)
-ten = exchange.encode({"points": 10})
+bomb = wire.encode([(2**62, ([0], [1]))] * 3)
+ten = wire.encode({"points": 10})
 def patch(answer):
     frame = sys._getframe()
     while type(frame.f_locals.get("self")) is not runner.Runner:
@@ -1415,7 +1419,7 @@ def main() -> None:
     """Grade the notebooks that were named, all by default, and print their records."""
     places = Places(**json.loads(sys.argv[1]))
     for name, graded in grade_all(places):
-        print(json.dumps([name, records.encode(graded.record).decode()]), flush=True)
+        print(json.dumps([name, journal.encode(graded.record).decode()]), flush=True)
 
 
 def grade_all(places: Places) -> Iterator[tuple[str, judge.Graded]]:

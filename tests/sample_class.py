@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cvlab.classroom import exercises, notebooks
-from cvlab.classroom.grading import tasks
+from cvlab.classroom.grading.intake import tasks
 
 ROOT = Path(__file__).resolve().parents[1]
 EXERCISE = "01_knn"

@@ -10,8 +10,9 @@ import pytest
 from bs4 import BeautifulSoup
 from conftest import HTML, ROOT, missing
 
-from cvlab.classroom import links, notebooks
-from cvlab.classroom.sphinxext import chapter_number
+from cvlab.classroom import notebooks
+from cvlab.classroom.book import links
+from cvlab.classroom.book.sphinxext import chapter_number
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -266,7 +267,7 @@ class TestPage:
                 assert box["x"] + box["width"] <= PHONE["width"]
 
     def test_colab_button_opens_the_real_notebook(self, visit, name):
-        from cvlab.classroom import address as repository
+        from cvlab.classroom.book import address as repository
 
         buttons = visit.page.locator("a[href*='colab.research.google.com']").all()
         targets = {button.get_attribute("href") for button in buttons}
@@ -503,7 +504,7 @@ def test_search_finds_a_method_and_there_is_one_search_box(html, address, browse
 
 
 def test_every_working_method_leads_to_its_cell(html):
-    from cvlab.classroom import systems
+    from cvlab.classroom.book import systems
 
     for chapter, names in systems.tagged().items():
         page = (html / "chapters" / f"{chapter}.html").read_text(encoding="utf-8")

@@ -20,9 +20,10 @@ import psutil
 import pytest
 from conftest import ROOT, missing
 
-from cvlab.classroom.grading import bubblewrap, exchange
-from cvlab.classroom.grading.bubblewrap import Bubblewrap
-from cvlab.classroom.grading.zygote import ZygoteError
+from cvlab.checking import wire
+from cvlab.classroom.grading.box import bubblewrap
+from cvlab.classroom.grading.box.bubblewrap import Bubblewrap
+from cvlab.classroom.grading.box.zygote import ZygoteError
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
@@ -35,8 +36,9 @@ USER = 12345
 # get at the interpreter, and can forbid user namespaces to the processes of a namespace of its own.
 JUDGE = """
 import json, os, pathlib, subprocess, sys, threading, time
-from cvlab.classroom.grading import bubblewrap, exchange, isolation
-from cvlab.classroom.grading.isolation import CLONE_NEWNS, CLONE_NEWUSER, Limits
+from cvlab.checking import wire
+from cvlab.classroom.grading.box import bubblewrap, isolation
+from cvlab.classroom.grading.box.isolation import CLONE_NEWNS, CLONE_NEWUSER, Limits
 whom, program, user = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
 def show(folder):
@@ -80,9 +82,9 @@ def judge(asked):
     def ask(cell):
         ends = time.monotonic() + asked.get("seconds", 30)
         try:
-            exchange.write_message(box.link, json.dumps({"cell": cell}).encode(), ends)
-            return json.loads(exchange.read_message(box.link, ends))["error"]
-        except exchange.ExchangeError as error:
+            wire.write_message(box.link, json.dumps({"cell": cell}).encode(), ends)
+            return json.loads(wire.read_message(box.link, ends))["error"]
+        except wire.WireError as error:
             return {"name": type(error).__name__}
     limits = eval(asked.get("limits", "Limits()"))
     began = time.monotonic()
@@ -277,14 +279,14 @@ def test_floods_end_at_the_limit(judge):
         "for k in range(20_000): open(f'/tmp/{k}', 'w').close()\ntime.sleep(5)",
     )
     *errors, last = judge.names(*cells, limits=LIMITS)
-    assert errors == ["ExchangeClosed" if judge.whom == "forbidden" else "OSError"]
-    assert last == "ExchangeClosed"
+    assert errors == ["WireClosed" if judge.whom == "forbidden" else "OSError"]
+    assert last == "WireClosed"
 
 
 @pytest.mark.parametrize("make", ["me"], indirect=True)
 def test_processor_time_ends_and_starts_after_the_imports(judge):
     cells = ("import time\nwhile time.process_time() % 1 < 0.5: pass", "while True: pass")
-    assert judge.names(*cells, limits=LIMITS) == [None, "ExchangeClosed"]
+    assert judge.names(*cells, limits=LIMITS) == [None, "WireClosed"]
 
 
 # What tries to stay when its box or its judge has gone.
@@ -321,7 +323,7 @@ def test_nothing_outlives_it(judge):
     mark = f"6{os.getpid()}{time.monotonic_ns() % 10**6}"
     loop = "import time\nfor _ in range(3000): time.sleep(0.01)"
     found = judge.ask(STAY.replace("MARK", mark), loop, seconds=2)
-    assert [error and error["name"] for error in found["errors"]] == [None, "ExchangeTimeout"]
+    assert [error and error["name"] for error in found["errors"]] == [None, "WireTimeout"]
     assert found["status"] == -signal.SIGKILL
     assert found["ended"] < 2
     assert marked(mark) == []
@@ -349,7 +351,7 @@ def test_nothing_is_left_when_the_judge_is_killed(make):
 @pytest.mark.parametrize("make", ["me"], indirect=True)
 def test_descriptors_and_processes_do_not_pile_up(judge):
     first, *_, last = (judge.ask("os._exit(3)", "1") for _ in range(3))
-    assert {error["name"] for error in last["errors"]} == {"ExchangeClosed"}
+    assert {error["name"] for error in last["errors"]} == {"WireClosed"}
     assert first["fds"] == last["fds"]
     # One box is started ahead: bwrap and the process in it.
     assert len(psutil.Process(judge.hello["pid"]).children(recursive=True)) <= 2
@@ -361,16 +363,16 @@ def test_stop_ends_all():
     others = set(psutil.Process().children(recursive=True))
     place = Bubblewrap()
     one, other = place.box(), place.box()
-    exchange.write_message(one.link, json.dumps({"cell": "print('x' * 10**6)"}).encode())
-    assert exchange.read_message(one.link, time.monotonic() + 20) == b'{"error": null}'
+    wire.write_message(one.link, json.dumps({"cell": "print('x' * 10**6)"}).encode())
+    assert wire.read_message(one.link, time.monotonic() + 20) == b'{"error": null}'
     every = set(psutil.Process().children(recursive=True)) - others
     assert len(every) >= 6  # of three boxes
     assert place.alive()
     place.stop()
     assert not place.alive()
     assert alive([process for process in every if process.pid not in (one.pid, other.pid)]) == []
-    with pytest.raises(exchange.ExchangeClosed):
-        exchange.read_message(one.link, time.monotonic() + 5)
+    with pytest.raises(wire.WireClosed):
+        wire.read_message(one.link, time.monotonic() + 5)
     assert one.close() == one.close() != 0
     other.close()
     with pytest.raises(ZygoteError, match="stopped"):

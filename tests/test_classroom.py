@@ -15,8 +15,10 @@ import pytest
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cvlab.classroom import book, bootstrap, cli, execute, exercises, notebooks, systems
+from cvlab.classroom import bootstrap, cli, exercises, notebooks
+from cvlab.classroom.book import build, systems
 from cvlab.classroom.notebooks import NotebookError
+from cvlab.classroom.running import execute
 
 
 def write(path, *cells, **metadata):
@@ -246,49 +248,51 @@ class TestBook:
                 valid.setdefault(path, {"seconds": 2})
             return []
 
-        monkeypatch.setattr(book.execute, "record", valid.get)
-        monkeypatch.setattr(book.execute, "execute_all", execute_all)
+        monkeypatch.setattr(build.execute, "record", valid.get)
+        monkeypatch.setattr(build.execute, "execute_all", execute_all)
         return paths, valid, calls
 
     def test_what_is_stale_runs_in_one_go(self, executed):
         paths, valid, calls = executed
         lines = []
-        assert book.run(paths, None, lines.append) == valid
+        assert build.run(paths, None, lines.append) == valid
         assert len(calls) == 1
-        book.run(paths, None, lines.append)
+        build.run(paths, None, lines.append)
         assert len(calls) == 1
         assert lines == ["Notebooks: 3 up to date."]
 
     def test_one_chapter_runs_alone_and_needs_the_others(self, executed):
         paths, valid, calls = executed
-        with pytest.raises(book.BuildError, match="two ran, but three has no valid run: `make boo"):
-            book.run(paths, "two", print)
+        with pytest.raises(
+            build.BuildError, match="two ran, but three has no valid run: `make boo"
+        ):
+            build.run(paths, "two", print)
         assert calls == [[paths[1]]]
         valid[paths[2]] = {"seconds": 3}
-        assert book.run(paths, "two", print) == valid
+        assert build.run(paths, "two", print) == valid
 
     def test_all_failures_are_named(self, executed, monkeypatch):
         failures = ["chapters/two.ipynb: no.", "chapters/three.ipynb: no."]
-        monkeypatch.setattr(book.execute, "execute_all", lambda asked, *, report: failures)
-        with pytest.raises(book.BuildError, match=r"two\.ipynb: no\.\n.*three\.ipynb: no\."):
-            book.run(executed[0], None, print)
+        monkeypatch.setattr(build.execute, "execute_all", lambda asked, *, report: failures)
+        with pytest.raises(build.BuildError, match=r"two\.ipynb: no\.\n.*three\.ipynb: no\."):
+            build.run(executed[0], None, print)
 
     def test_a_notebook_that_changes_while_it_runs_is_named(self, executed, monkeypatch):
-        monkeypatch.setattr(book.execute, "execute_all", lambda asked, *, report: [])
-        with pytest.raises(book.BuildError, match=r"chapters/two\.ipynb changed while it ran"):
-            book.run(executed[0], None, print)
+        monkeypatch.setattr(build.execute, "execute_all", lambda asked, *, report: [])
+        with pytest.raises(build.BuildError, match=r"chapters/two\.ipynb changed while it ran"):
+            build.run(executed[0], None, print)
 
     def test_a_forgotten_run_is_stale_and_its_time_is_kept(self, tmp_path, monkeypatch):
         monkeypatch.setattr(execute, "STORE", tmp_path / "store")
         path = write(tmp_path / "a" / "n.ipynb", new_code_cell("x = 1"))
-        book.forget(path)  # there is nothing yet
+        build.forget(path)  # there is nothing yet
         described = execute.stored(path)[1]
         described.parent.mkdir(parents=True)
         described.write_text('{"digest": "right", "seconds": 7}')
-        book.forget(path)
+        build.forget(path)
         assert json.loads(described.read_text()) == {"digest": "forgotten", "seconds": 7}
         described.write_text('{"digest"')
-        book.forget(path)
+        build.forget(path)
         assert not described.exists()
 
     @pytest.mark.parametrize(
@@ -303,7 +307,7 @@ class TestBook:
         ],
     )
     def test_what_other_pages_show_of_a_page(self, text, shown):
-        name, *found = book._outline(ROOT / "book" / "a.md", text)
+        name, *found = build._outline(ROOT / "book" / "a.md", text)
         assert name == "book/a.md"
         assert [line[:29] for line in found] == [line[:29] for line in shown]
 
@@ -313,15 +317,15 @@ class TestBook:
             return new_code_cell("print(x)", id=name, outputs=outputs)
 
         path = ROOT / "chapters" / "n.ipynb"
-        book._check_printed(path, new_notebook(cells=[cell("little", book.PAGE_LIMIT)]))
-        cells = [cell("little", 10), cell("much", book.PAGE_LIMIT)]
+        build._check_printed(path, new_notebook(cells=[cell("little", build.PAGE_LIMIT)]))
+        cells = [cell("little", 10), cell("much", build.PAGE_LIMIT)]
         said = r"chapters/n\.ipynb: its cells print 4\.0 MB .* print less in cell 'much'\."
-        with pytest.raises(book.BuildError, match=said):
-            book._check_printed(path, new_notebook(cells=cells))
+        with pytest.raises(build.BuildError, match=said):
+            build._check_printed(path, new_notebook(cells=cells))
 
     def test_a_page_whose_source_is_gone_leaves_nothing_in_the_book(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(book, "HTML", tmp_path / "html")
-        monkeypatch.setattr(book, "SOURCE", tmp_path / "source")
+        monkeypatch.setattr(build, "HTML", tmp_path / "html")
+        monkeypatch.setattr(build, "SOURCE", tmp_path / "source")
         kept = ["chapters/a.html", "_sources/chapters/a.ipynb", "notes.html", "_sources/notes.md"]
         kept += ["search.html", "_static/webpack-macros.html"]
         gone = ["chapters/b.html", "_sources/chapters/b.ipynb", "old.html", "_sources/old.md"]
@@ -329,7 +333,7 @@ class TestBook:
         for name in [*sources, *(f"html/{name}" for name in kept + gone)]:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).touch()
-        book._remove_orphans()
+        build._remove_orphans()
         left = [path for path in (tmp_path / "html").rglob("*") if path.is_file()]
         assert {path.relative_to(tmp_path / "html").as_posix() for path in left} == {*kept}
 

@@ -20,8 +20,10 @@ from conftest import ROOT, missing
 from jupyter_client.kernelspec import KernelSpecManager
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cvlab.classroom import book, budget, execute, inputs, kernel, notebooks, progress
+from cvlab.classroom import notebooks
+from cvlab.classroom.book import build
 from cvlab.classroom.notebooks import NotebookError
+from cvlab.classroom.running import budget, execute, inputs, kernel, progress
 
 
 def write(path, *cells, **limits):
@@ -373,7 +375,7 @@ class TestResult:
         code.metadata["tags"] = ["hide-input"]
         write(path, new_markdown_cell("new words"), new_markdown_cell("more"), code)
         assert execute.record(path) is not None
-        first, second, answer = book.with_outputs(path)["cells"]
+        first, second, answer = build.with_outputs(path)["cells"]
         assert (first["source"], second["source"]) == ("new words", "more")
         assert answer["outputs"][0]["text"] == "42\n"
         assert notebooks.tags(answer) == ["hide-input"]

@@ -21,15 +21,15 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from cvlab.classroom.grading import exchange
-from cvlab.classroom.grading.compare import Difference, _matched, compare
-from cvlab.classroom.grading.exchange import (
+from cvlab.checking import wire
+from cvlab.checking.compare import Difference, _matched, compare
+from cvlab.checking.wire import (
     CAPS,
     Caps,
-    ExchangeClosed,
-    ExchangeError,
-    ExchangeTimeout,
     ExchangeTooLarge,
+    WireClosed,
+    WireError,
+    WireTimeout,
     decode,
     encode,
     read_message,
@@ -179,13 +179,13 @@ REFUSED = [
     "value", REFUSED, ids=lambda value: type.__dict__["__name__"].__get__(type(value))
 )
 def test_what_does_not_cross(value):
-    with pytest.raises(ExchangeError, match=r"cannot be") as caught:
+    with pytest.raises(WireError, match=r"cannot be") as caught:
         encode(value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_refusal_names_the_real_type():
-    with pytest.raises(ExchangeError, match=r"^Impostor cannot be used as a result"):
+    with pytest.raises(WireError, match=r"^Impostor cannot be used as a result"):
         encode(Impostor())
 
 
@@ -276,7 +276,7 @@ FORGED = {
 @pytest.mark.parametrize("data", FORGED.values(), ids=FORGED)
 def test_forged_bytes_are_refused_with_a_sentence(data):
     begin = time.monotonic()
-    with pytest.raises(ExchangeError, match=r"^[a-z].*\.$"):
+    with pytest.raises(WireError, match=r"^[a-z].*\.$"):
         decode(data)
     assert time.monotonic() - begin < 20
 
@@ -288,7 +288,7 @@ def test_forged_bytes_are_refused_with_a_sentence(data):
 def test_lies_take_no_memory(name):
     tracemalloc.start()
     try:
-        with pytest.raises(ExchangeError):
+        with pytest.raises(WireError):
             decode(FORGED[name])
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
@@ -307,7 +307,7 @@ def test_keys_of_one_hash_cannot_stop_the_judge(wrap):
     keys = sorted(encode(wrap(factor * prime)) for factor in range(2, 20_000))
     flood = b"e" + COUNT(len(keys)) + b"".join(keys)
     begin = time.monotonic()
-    with pytest.raises(ExchangeError, match="same hash"):
+    with pytest.raises(WireError, match="same hash"):
         decode(flood)
     assert time.monotonic() - begin < 30
     assert decode(encode({prime * factor for factor in range(5)}))
@@ -330,11 +330,11 @@ def plain(rng: random.Random, depth: int = 0):
         case 5:
             return rng.randbytes(rng.randrange(5))
         case 6:
-            return np.dtype(rng.choice(exchange._NAMES)).type(rng.randrange(2))
+            return np.dtype(rng.choice(wire._NAMES)).type(rng.randrange(2))
         case 7 | 8:
             shape = [rng.randrange(4) for _ in range(rng.randrange(4))]
             items = [rng.randrange(100) for _ in range(math.prod(shape))]
-            return np.array(items).reshape(shape).astype(rng.choice(exchange._NAMES))
+            return np.array(items).reshape(shape).astype(rng.choice(wire._NAMES))
         case 9:
             return rng.choice([list, tuple])(plain(rng, depth + 1) for _ in range(rng.randrange(4)))
         case 10:
@@ -413,7 +413,7 @@ def test_no_bytes_break_the_judge(source, caps):
             data = make()
             try:
                 value = decode(data, caps)
-            except ExchangeError:
+            except WireError:
                 continue
             accepted += 1
             assert encode(value, caps) == data
@@ -472,11 +472,11 @@ def test_an_honest_answer_arrives_from_among_patched_names(monkeypatch):
 def test_the_judge_needs_no_torch():
     code = """if True:
         import sys
-        from cvlab.classroom.grading import compare, exchange
-        assert exchange.decode(exchange.encode([1.5])) == [1.5]
+        from cvlab.checking import compare, wire
+        assert wire.decode(wire.encode([1.5])) == [1.5]
         try:
-            exchange.encode(object())
-        except exchange.ExchangeError:
+            wire.encode(object())
+        except wire.WireError:
             pass
         assert not {"torch", "scipy", "pickle", "ast", "cv2"} & {*sys.modules} - BEFORE
     """
@@ -518,11 +518,11 @@ def test_tensors_that_do_not_cross(monkeypatch):
         torch.ones(2).as_subclass(Subclass),
         torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8),
     ):
-        with pytest.raises(ExchangeError, match="cannot be used"):
+        with pytest.raises(WireError, match="cannot be used"):
             encode(tensor)
     with pytest.raises(ExchangeTooLarge):
         encode(torch.zeros(1).expand(10**6, 10**6))
-    with pytest.raises(ExchangeError, match="in a set"):
+    with pytest.raises(WireError, match="in a set"):
         encode({torch.zeros(1)})
     encode(torch.ones(1))  # binds
     monkeypatch.setattr(torch.Tensor, "numpy", None)
@@ -560,7 +560,7 @@ def test_messages_cross_in_order(line):
 
 
 def test_a_message_may_come_in_any_pieces(line):
-    data = exchange.HEADER.pack(50) + bytes(range(50))
+    data = wire.HEADER.pack(50) + bytes(range(50))
 
     def drip():
         for byte in data:
@@ -576,50 +576,46 @@ def test_whoever_drips_for_ever_is_cut_off(line):
     stop = threading.Event()
 
     def drip():
-        line[1].send(exchange.HEADER.pack(1_000_000))
+        line[1].send(wire.HEADER.pack(1_000_000))
         while not stop.wait(0.01):
             line[1].send(b"x")
 
     sender = meanwhile(drip)
     begin = time.monotonic()
-    with pytest.raises(ExchangeTimeout):
+    with pytest.raises(WireTimeout):
         read_message(line[0], soon(0.3))
     assert 0.25 < time.monotonic() - begin < 10
     stop.set()
     sender.join(5)
 
 
-@pytest.mark.parametrize(
-    "sent", [b"", b"\0\0\0", exchange.HEADER.pack(5), exchange.HEADER.pack(5) + b"x"]
-)
+@pytest.mark.parametrize("sent", [b"", b"\0\0\0", wire.HEADER.pack(5), wire.HEADER.pack(5) + b"x"])
 def test_silence_and_closing(line, sent):
     line[1].sendall(sent)
-    with pytest.raises(ExchangeTimeout, match="in time"):
+    with pytest.raises(WireTimeout, match="in time"):
         read_message(line[0], soon(0.05))
     if sent:
         line[1].sendall(sent)
     line[1].close()
 
 
-@pytest.mark.parametrize(
-    "sent", [b"", b"\0\0\0", exchange.HEADER.pack(5), exchange.HEADER.pack(5) + b"x"]
-)
+@pytest.mark.parametrize("sent", [b"", b"\0\0\0", wire.HEADER.pack(5), wire.HEADER.pack(5) + b"x"])
 def test_a_closed_line(line, sent):
     line[1].sendall(sent)
     line[1].close()
-    with pytest.raises(ExchangeClosed):
+    with pytest.raises(WireClosed):
         read_message(line[0], soon())
 
 
 def test_a_deadline_in_the_past_reads_nothing(line):
     write_message(line[1], b"x")
-    with pytest.raises(ExchangeTimeout):
+    with pytest.raises(WireTimeout):
         read_message(line[0], soon(-1))
 
 
 @pytest.mark.parametrize("size", [101, 2**32, 2**63, 2**64 - 1])
 def test_a_message_above_the_cap_is_never_read(line, size):
-    line[1].send(exchange.HEADER.pack(size) + b"x" * 50)
+    line[1].send(wire.HEADER.pack(size) + b"x" * 50)
     tracemalloc.start()
     try:
         with pytest.raises(ExchangeTooLarge, match="more than 100 bytes"):
@@ -643,11 +639,11 @@ def test_no_more_than_the_cap_is_held(line):
 
 def test_writing_to_who_does_not_read(line):
     begin = time.monotonic()
-    with pytest.raises(ExchangeTimeout):
+    with pytest.raises(WireTimeout):
         write_message(line[0], bytes(10_000_000), soon(0.2))
     assert time.monotonic() - begin < 10
     line[1].close()
-    with pytest.raises(ExchangeClosed):
+    with pytest.raises(WireClosed):
         write_message(line[0], bytes(10_000_000), soon())
 
 

@@ -20,9 +20,9 @@ import zipfile
 import pytest
 from conftest import ROOT
 
-from cvlab.classroom.grading import answers, submissions
-from cvlab.classroom.grading.answers import NotebookProblem, locate, read
-from cvlab.classroom.grading.submissions import find
+from cvlab.classroom.grading.intake import answers, submissions
+from cvlab.classroom.grading.intake.answers import NotebookProblem, locate, read
+from cvlab.classroom.grading.intake.submissions import find
 
 EXERCISE = "15_boxes"
 NAMES = ("01_knn", "03_optimisation")
@@ -1265,7 +1265,7 @@ def test_many_pieces_of_one_function_are_not_joined_for_ever():
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from cvlab.classroom.grading import answers, submissions
+from cvlab.classroom.grading.intake import answers, submissions
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 name = sys.argv[1]
 submissions.find(Path(name), "15_boxes", Path(name).parent / "work")
@@ -1295,7 +1295,7 @@ def test_memory_stays_small_and_no_library_is_loaded(tmp_path):
 
 MEASURE_READ = """
 import json, resource
-from cvlab.classroom.grading import answers
+from cvlab.classroom.grading.intake import answers
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 fill = {b"{},": 499_000, b'"ab",': 999_000, b"1.5,": 2_990_000}
 for piece, count in fill.items():

@@ -15,9 +15,10 @@ import small_exercise as small
 from conftest import ROOT
 from nbval.plugin import IPyNbCell
 
-from cvlab.classroom.grading import answers, plugin, tasks
-from cvlab.classroom.grading.judge import Judge
-from cvlab.classroom.grading.zygote import ZygoteError
+from cvlab.classroom.grading import plugin
+from cvlab.classroom.grading.box.zygote import ZygoteError
+from cvlab.classroom.grading.intake import answers, tasks
+from cvlab.classroom.grading.verdict.judge import Judge
 
 OPTIONS = ["-p", "cvlab.classroom.grading.plugin", "-p", "no:cacheprovider", "-p", "no:xdist"]
 PROBES = [

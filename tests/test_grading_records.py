@@ -25,8 +25,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cvlab.classroom.grading import exports, feedback, records
-from cvlab.classroom.grading.records import (
+from cvlab.classroom.grading.report import exports, feedback, journal
+from cvlab.classroom.grading.report.journal import (
     Journal,
     JournalError,
     Key,
@@ -73,7 +73,7 @@ def record(student="ann", *tasks, name="Ann", submission=None, **more) -> Record
 
 def hostile(text: str) -> Record:
     """A record with the text in every place that takes any."""
-    label = records.harmless(text[:150], 150, line=True) or "x"
+    label = journal.harmless(text[:150], 150, line=True) or "x"
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     task = result(label, reason=text, hint=text, code=text)
     other = result("whole", 2, 2, "right", reason=text, hint=text, code=f"x = 1\n{text}")
@@ -102,7 +102,7 @@ def test_hostile_text_is_harmless_and_survives_a_round_trip(what):
     assert decode(line) == made
     for text in (made.name, made.flags[0], made.tasks[0].reason, made.tasks[0].code):
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", text)
-        assert records.harmless(text, records.CODE, code=True) == text
+        assert journal.harmless(text, journal.CODE, code=True) == text
     assert "\u202e" not in made.name + made.tasks[0].reason
     assert "\n" not in made.name + made.student
 
@@ -116,8 +116,8 @@ def test_colours_of_a_terminal_leave_no_trace():
 
 def test_lengths_are_capped_with_a_note():
     made = result(reason="r" * 10**6, code="c" * 10**6)
-    assert len(made.reason) == records.SENTENCE
-    assert len(made.code) == records.CODE
+    assert len(made.reason) == journal.SENTENCE
+    assert len(made.code) == journal.CODE
     assert made.reason.endswith("[cut here]")
     assert made.code.endswith("[cut here]")
     with pytest.raises(RecordError, match="1 to 200 characters"):
@@ -127,8 +127,8 @@ def test_lengths_are_capped_with_a_note():
 def test_cutting_twice_changes_nothing():
     for length in range(180, 220):
         text = ("ab " * 200)[:length]
-        once = records.harmless(text, 200, line=True)
-        assert records.harmless(once, 200, line=True) == once
+        once = journal.harmless(text, 200, line=True)
+        assert journal.harmless(once, 200, line=True) == once
 
 
 class Sly(str):
@@ -257,7 +257,7 @@ def test_a_run_is_resumed(path):
         assert journal.finished(wanted) == {"ann", "bob", "eve"}
         assert [made.student for made in journal.records()] == ["ann", "bob", "eve"]
         written = journal.finish(wanted)
-    assert [made.submission for made in records.load(written)] == list(wanted.values())
+    assert [made.submission for made in journal.load(written)] == list(wanted.values())
 
 
 def test_grades_do_not_depend_on_the_order_of_arrival(tmp_path):
@@ -488,7 +488,7 @@ def test_a_full_disk_loses_nothing(path):
     with Journal(path, KEY) as journal:
         assert [made.student for made in journal.records()] == ["ann", "dan"]
         journal.add(record("bob"))
-        assert len(list(records.load(journal.finish()))) == 3
+        assert len(list(journal.load(journal.finish()))) == 3
 
 
 def test_places_that_hold_no_journal_get_a_sentence(tmp_path, path):
@@ -521,17 +521,17 @@ def test_grades_are_read_strictly(tmp_path, fault):
     if content[fault] is not None:
         (tmp_path / "grades.jsonl").write_bytes(content[fault])
     with pytest.raises(RecordError, match=r"grades\.jsonl"):
-        list(records.load(tmp_path / "grades.jsonl"))
+        list(journal.load(tmp_path / "grades.jsonl"))
 
 
 def test_file_names_are_safe_and_unique():
     students = ["ann", "Ann", "ANN", "a/nn", "../ann", "..", "con", "", "\0", "健太", "a" * 5000]
     students += [*HOSTILE.values(), "ann-" + hashlib.sha256(b"ann").hexdigest()[:12]]
     for secret in (b"", b"key"):
-        names = [records.file_name(student, secret) for student in students]
+        names = [journal.file_name(student, secret) for student in students]
         assert len({name.lower() for name in names}) == len(set(students))
         assert all(re.fullmatch(r"[a-z0-9][a-z0-9-]{0,80}", name) for name in names)
-    assert records.file_name("ann", b"a") != records.file_name("ann", b"b")
+    assert journal.file_name("ann", b"a") != journal.file_name("ann", b"b")
 
 
 # Exports
@@ -686,7 +686,7 @@ def test_gradescope():
 
 
 def test_junit():
-    tasks = [result(v, 3 if v == "right" else 0, 3, v, reason=v) for v in records.VERDICTS]
+    tasks = [result(v, 3 if v == "right" else 0, 3, v, reason=v) for v in journal.VERDICTS]
     root = ElementTree.fromstring(exports.junit_xml(grades_of(record("ann", *tasks))).encode())
     suite = root[0]
     assert suite.attrib == {
@@ -697,7 +697,7 @@ def test_junit():
         "skipped": "0",
     }
     ids = [f"{case.get('classname')}.{case.get('name')}" for case in suite]
-    assert ids == [f"15_boxes.{verdict}" for verdict in records.VERDICTS]
+    assert ids == [f"15_boxes.{verdict}" for verdict in journal.VERDICTS]
     kinds = {case.get("name"): [child.tag for child in case] for case in suite}
     assert kinds["right"] == []
     assert kinds["partial"] == kinds["wrong"] == kinds["missing"] == ["failure"]

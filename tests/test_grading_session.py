@@ -22,14 +22,16 @@ import pytest
 import small_exercise
 
 from cvlab.classroom import cli
-from cvlab.classroom.grading import isolation, session, tasks
-from cvlab.classroom.grading.exports import Late
-from cvlab.classroom.grading.judge import JudgeError
-from cvlab.classroom.grading.records import JournalError, load
+from cvlab.classroom.grading import session
+from cvlab.classroom.grading.box import isolation
+from cvlab.classroom.grading.box.replay import Policy
+from cvlab.classroom.grading.box.zygote import Zygote
+from cvlab.classroom.grading.intake import tasks
+from cvlab.classroom.grading.intake.tasks import ExerciseError
+from cvlab.classroom.grading.report.exports import Late
+from cvlab.classroom.grading.report.journal import JournalError, load
 from cvlab.classroom.grading.session import Options
-from cvlab.classroom.grading.sitting import Policy
-from cvlab.classroom.grading.tasks import ExerciseError
-from cvlab.classroom.grading.zygote import Zygote
+from cvlab.classroom.grading.verdict.judge import JudgeError
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
@@ -227,7 +229,7 @@ RUN = """
 import sys
 from pathlib import Path
 from cvlab.classroom.grading import session
-from cvlab.classroom.grading.sitting import Policy
+from cvlab.classroom.grading.box.replay import Policy
 
 place, solution, out = map(Path, sys.argv[1:])
 policy = Policy(cell_seconds=5, total_seconds=20)
@@ -370,7 +372,7 @@ def test_nothing_to_grade_with_is_said_before_anything_runs(a_class, tmp_path, m
         session.run(change(a_class, solution=tmp_path / "no.ipynb"), lambda _line: None)
     walls = {"own user, PID, network, IPC and mount namespaces": "not permitted."}
     monkeypatch.setattr(isolation, "doctor", lambda: walls)
-    from cvlab.classroom.grading import bubblewrap
+    from cvlab.classroom.grading.box import bubblewrap
 
     monkeypatch.setattr(bubblewrap, "available", lambda: "there is no bwrap.")
     with pytest.raises(session.SessionError, match=r"cannot keep students' code in .*Nothing was"):

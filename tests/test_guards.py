@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import HTML, ROOT, missing
 
-from cvlab.classroom import address, exercises, hygiene, links, notebooks, readable, systems
+from cvlab.classroom import exercises, notebooks
+from cvlab.classroom.book import address, hygiene, links, readable, systems
 
 
 def edit(path: Path, change) -> None:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from cvlab.classroom import address, hygiene, systems
+from cvlab.classroom.book import address, hygiene, systems
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cvlab.classroom.grading import isolation
+from cvlab.classroom.grading.box import isolation
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
@@ -29,7 +29,7 @@ ENTER = """
 import concurrent.futures.thread, ctypes, errno, mmap, os, random, resource, signal, socket
 import subprocess, sys, tempfile, threading, time
 as_whom, limits, code = sys.argv[1:4]
-from cvlab.classroom.grading import isolation
+from cvlab.classroom.grading.box import isolation
 folders = isolation.system_folders()
 if as_whom == "nobody":
     os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
@@ -82,7 +82,7 @@ def test_it_is_nobody_alone_in_an_empty_place(whom):
 
 
 def test_of_the_checkout_it_sees_the_package_and_the_environment(whom):
-    root = Path(isolation.__file__).resolve().parents[3]
+    root = Path(isolation.__file__).resolve().parents[4]
     _, said = inside(f"print(sorted(os.listdir({str(root)!r})))", "me")
     assert set(eval(said)) <= {"cvlab", ".venv"}
     for secret in ("/etc/passwd", "/etc/shadow", "/sys/kernel", "/var", "/home", "/mnt"):
@@ -297,7 +297,7 @@ def test_the_host_is_left_as_it_was(whom):
 def test_a_process_with_threads_is_refused():
     code = """
 import random, threading, time
-from cvlab.classroom.grading import isolation
+from cvlab.classroom.grading.box import isolation
 threading.Thread(target=time.sleep, args=(2,), daemon=True).start()
 try:
     isolation.enter()

@@ -19,10 +19,13 @@ import numpy as np
 import pytest
 import small_exercise as small
 
-from cvlab.classroom.grading import answers, isolation, judge, records, sitting, tasks
-from cvlab.classroom.grading.judge import Judge, JudgeError
-from cvlab.classroom.grading.sitting import Policy, Reply, Sitting, Watch
-from cvlab.classroom.grading.zygote import Zygote
+from cvlab.classroom.grading.box import isolation
+from cvlab.classroom.grading.box.replay import Policy, Reply, Sitting, Watch
+from cvlab.classroom.grading.box.zygote import Zygote
+from cvlab.classroom.grading.intake import answers, tasks
+from cvlab.classroom.grading.report import journal
+from cvlab.classroom.grading.verdict import judge
+from cvlab.classroom.grading.verdict.judge import Judge, JudgeError
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
@@ -69,11 +72,11 @@ def with_cells(*cells: str, at: int = 1, **answers: str) -> bytes:
     return small.data(notebook)
 
 
-def graded(court: Judge, **answers: str) -> records.Record:
+def graded(court: Judge, **answers: str) -> journal.Record:
     return court.grade(small.data(small.student(**answers)), "ann").record
 
 
-def verdicts(record: records.Record) -> dict[str, tuple[str, float]]:
+def verdicts(record: journal.Record) -> dict[str, tuple[str, float]]:
     return {result.task: (result.verdict, result.points) for result in record.tasks}
 
 
@@ -201,32 +204,32 @@ def test_memory_counts_what_is_shared_once_and_what_is_mapped():
     mine[0] = 1
     shared = mmap.mmap(-1, 50_000_000)
     reading, writing = os.pipe()
-    before = sitting.memory(os.getpid())
+    before = replay.memory(os.getpid())
     np.frombuffer(shared, np.uint8)[:] = 1
-    assert 45e6 < sitting.memory(os.getpid()) - before < 60e6
+    assert 45e6 < replay.memory(os.getpid()) - before < 60e6
     child = os.fork()
     if child == 0:
         os.read(reading, 1)
         os._exit(0)
-    both = sitting.memory(os.getpid())
+    both = replay.memory(os.getpid())
     os.write(writing, b"x")
     os.waitpid(child, 0)
-    alone = sitting.memory(os.getpid())
+    alone = replay.memory(os.getpid())
     assert abs(both - alone) < 30e6
-    assert sitting.memory(os.getpid(), most=10**12) >= alone - 30e6
+    assert replay.memory(os.getpid(), most=10**12) >= alone - 30e6
     os.close(reading)
     os.close(writing)
 
 
 def test_memory_counts_what_fits_into_the_sockets_of_a_box(zygote):
     with zygote.box() as box:
-        before = sitting.memory(box.pid)
+        before = replay.memory(box.pid)
         cell = "import socket\nkept = [socket.socketpair() for _ in range(100)]"
-        assert sitting.ask(box, {"cell": cell}, 10).fate == "ok"
-        assert sitting.memory(box.pid) - before >= 200 * 200_000
+        assert replay.ask(box, {"cell": cell}, 10).fate == "ok"
+        assert replay.memory(box.pid) - before >= 200 * 200_000
     # The sockets of the host are none of a box.
     pairs = [socket.socketpair() for _ in range(100)]
-    assert sitting._in_sockets([os.getpid()]) == 0
+    assert replay._in_sockets([os.getpid()]) == 0
     for end in (end for pair in pairs for end in pair):
         end.close()
 
@@ -260,7 +263,7 @@ def test_a_box_that_ended_is_not_mistaken_for_a_later_one():
     watch.add(first, 10**12)
     watch.forget(first)
     watch.add(second, 10**12)
-    time.sleep(3 * sitting.LOOK_SECONDS)
+    time.sleep(3 * replay.LOOK_SECONDS)
     assert not watch.ended(second)
     watch.stop()
 
@@ -491,7 +494,7 @@ def changed(old: str, new: str) -> bytes:
         (
             "return softmax(1000 *",
             "return object(), (1000 *",
-            "the probe large .*ExchangeError",
+            "the probe large .*WireError",
         ),
         ("return softmax(1000 *", "return True or (1000 *", "returns True, which other answers"),
         ("    ### BEGIN SOLUTION\n    order", "    order", None),
@@ -529,7 +532,7 @@ def test_any_order_and_any_number_of_threads_give_the_same_records(court):
     names = [*notebooks] * 3
 
     def one(name: str) -> tuple[str, bytes]:
-        return name, records.encode(court.grade(notebooks[name], name).record)
+        return name, journal.encode(court.grade(notebooks[name], name).record)
 
     alone = dict(map(one, notebooks))
     for threads in (1, 4):
@@ -578,18 +581,18 @@ def test_a_timeout_does_not_tell_how_much_time_was_left(zygote):
     with Sitting(zygote, (), (), policy) as one:
         assert one.open()
         reply = one.ask({"cell": "import time\ntime.sleep(9)"}, 5.0)
-    assert reply == Reply("timeout", message=sitting.OVER)
+    assert reply == Reply("timeout", message=replay.OVER)
 
 
 def test_a_process_that_a_cell_forks_answers_nobody(zygote):
     with zygote.box() as box:
-        assert sitting.ask(box, {"cell": "import os\nwho = os.fork()\nok = 1"}, 20).fate == "ok"
+        assert replay.ask(box, {"cell": "import os\nwho = os.fork()\nok = 1"}, 20).fate == "ok"
         call = {"call": "def p(rng):\n    return ok", "function": "p", "names": ["ok"], "seed": 1}
-        assert sitting.ask(box, call, 20) == Reply("ok", value=1)
-        assert sitting.ask(box, call, 20) == Reply("ok", value=1)
+        assert replay.ask(box, call, 20) == Reply("ok", value=1)
+        assert replay.ask(box, call, 20) == Reply("ok", value=1)
 
 
 def test_boxes_share_no_standard_input(zygote):
     code = "import os\nassert os.readlink('/proc/self/fd/0') == '/dev/null'"
     with zygote.box() as box:
-        assert sitting.ask(box, {"cell": code}, 20).fate == "ok"
+        assert replay.ask(box, {"cell": code}, 20).fate == "ok"

@@ -15,9 +15,10 @@ import pytest
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cvlab.classroom import cli, execute, exercises, nbval_stored, notebooks
+from cvlab.classroom import cli, exercises, notebooks
+from cvlab.classroom.running import execute, nbval_stored
 
-STORED = ("-p", "cvlab.classroom.nbval_stored", "--nbval-lax")
+STORED = ("-p", "cvlab.classroom.running.nbval_stored", "--nbval-lax")
 NO_KERNEL = ("--nbval-kernel-name", "no-kernel-has-this-name")
 
 

@@ -12,8 +12,9 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from cvlab.classroom import notebooks
-from cvlab.classroom.grading import answers, parity, tasks
-from cvlab.classroom.grading.judge import Judge
+from cvlab.classroom.grading import parity
+from cvlab.classroom.grading.intake import answers, tasks
+from cvlab.classroom.grading.verdict.judge import Judge
 
 CHECK, RAISES = "nbval-check-output", "raises-exception"
 EXERCISES = [path.stem for path in notebooks.files(ROOT, ("solutions",))]

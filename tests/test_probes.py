@@ -17,9 +17,9 @@ import pytest
 import right_answers
 from conftest import ROOT
 
-from cvlab.checking import code, rules
+from cvlab.checking import code, compare, rules, wire
 from cvlab.classroom import notebooks
-from cvlab.classroom.grading import compare, exchange, tasks
+from cvlab.classroom.grading.intake import tasks
 
 SEEDS = (3, 4, 5)
 NAMES = [path.stem for path in notebooks.files(ROOT, ("solutions",))]
@@ -66,7 +66,7 @@ def solutions(name):
 
 def crossed(value):
     """A value as it arrives on the other side of the pipe."""
-    return exchange.decode(exchange.encode(value))
+    return wire.decode(wire.encode(value))
 
 
 def value_of(name, probe, answer, seed):
@@ -142,7 +142,7 @@ def test_the_value_of_a_probe_depends_on_the_seed_and_nothing_else(task):
         raw = []
         for seed in (*SEEDS, SEEDS[0]):
             names = executed(probe.source, setup(name) | solutions(name))
-            raw.append(exchange.encode(names[probe.name](np.random.default_rng(seed))))
+            raw.append(wire.encode(names[probe.name](np.random.default_rng(seed))))
         assert raw[0] == raw[-1]
         assert len(set(raw)) == len(SEEDS)
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cvlab.classroom import layers, readable
+from cvlab.classroom.book import layers, readable
 
 
 def page(root, *cells, folder="chapters", name="01_page.ipynb"):

@@ -12,7 +12,8 @@ import pytest
 
 from cvlab.checking import code, rules
 from cvlab.checking.rules import Rules
-from cvlab.classroom.grading import answers, judge, tasks
+from cvlab.classroom.grading.intake import answers, tasks
+from cvlab.classroom.grading.verdict import judge
 
 SETUP = """import math
 import numpy as np

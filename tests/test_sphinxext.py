@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from cvlab.classroom import questions
-from cvlab.classroom.sphinxext import numbers
+from cvlab.classroom.book import questions
+from cvlab.classroom.book.sphinxext import numbers
 
 CONFIG = """
-extensions = ["myst_nb", "sphinxcontrib.bibtex", "cvlab.classroom.sphinxext"]
+extensions = ["myst_nb", "sphinxcontrib.bibtex", "cvlab.classroom.book.sphinxext"]
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = bibtex_reference_style = "cvlab"
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
@@ -345,11 +345,11 @@ class TestCitations:
 def test_chapters_and_exercises_are_numbered_by_their_files():
     import nbformat
 
-    from cvlab.classroom import book
+    from cvlab.classroom.book import build
 
     def title(name: str, source: str) -> str:
         found = nbformat.reads(notebook(textwrap.dedent(source)), as_version=4)
-        return book._numbered(found, name)["cells"][0]["source"]
+        return build._numbered(found, name)["cells"][0]["source"]
 
     assert title("09_convolution", "# Networks\n\n# 2") == "# 9. Networks\n\n# 2"
     assert title("27a_flow", "# Flow") == "# 27a. Flow"

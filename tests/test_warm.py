@@ -27,8 +27,8 @@ import pytest
 from jupyter_client.manager import AsyncKernelManager, KernelManager
 from traitlets.config import Config
 
-from cvlab.classroom import warm
-from cvlab.classroom.warm import client
+from cvlab.classroom.running import warm
+from cvlab.classroom.running.warm import client
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="warm kernels need Linux"),

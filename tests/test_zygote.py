@@ -15,9 +15,10 @@ import numpy as np
 import psutil
 import pytest
 
-from cvlab.classroom.grading import exchange, isolation
-from cvlab.classroom.grading.isolation import Limits
-from cvlab.classroom.grading.zygote import Box, Zygote, ZygoteError, clean_environment
+from cvlab.checking import wire
+from cvlab.classroom.grading.box import isolation
+from cvlab.classroom.grading.box.isolation import Limits
+from cvlab.classroom.grading.box.zygote import Box, Zygote, ZygoteError, clean_environment
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
@@ -44,10 +45,10 @@ def box(zygote):
 def ask(box: Box, seconds: float = 20, **request: Any) -> Any:
     """Send a request; return the error as the box tells it, or a probe's value."""
     ends = time.monotonic() + seconds
-    exchange.write_message(box.link, json.dumps(request).encode(), ends)
-    error = json.loads(exchange.read_message(box.link, ends))["error"]
+    wire.write_message(box.link, json.dumps(request).encode(), ends)
+    error = json.loads(wire.read_message(box.link, ends))["error"]
     if error is None and "call" in request:
-        return exchange.decode(exchange.read_message(box.link, ends))
+        return wire.decode(wire.read_message(box.link, ends))
     return error
 
 
@@ -91,7 +92,7 @@ def test_an_error_of_a_probe_is_told_and_the_next_one_works(box):
     assert ask(box, cell="def f(x):\n    raise SystemExit") is None
     assert ask(box, call=PROBE, function="probe", names=["f"], seed=0)["name"] == "SystemExit"
     assert ask(box, cell="f = lambda x: object()") is None
-    assert ask(box, call=PROBE, function="probe", names=["f"], seed=0)["name"] == "ExchangeError"
+    assert ask(box, call=PROBE, function="probe", names=["f"], seed=0)["name"] == "WireError"
     assert ask(box, cell="f = len") is None
     assert ask(box, call=PROBE, function="probe", names=["f"], seed=0) == 3
 
@@ -144,7 +145,7 @@ def test_descriptors_of_the_judge_do_not_leak(zygote, tmp_path):
 def test_a_loop_that_ignores_signals_is_ended_from_outside(zygote):
     one = zygote.box()
     code = "import signal\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\nwhile True: pass"
-    with pytest.raises(exchange.ExchangeTimeout):
+    with pytest.raises(wire.WireTimeout):
         ask(one, 1, cell=code)
     began = time.monotonic()
     assert one.close() == -signal.SIGKILL
@@ -164,7 +165,7 @@ def ask_after(box: Box, cell: str) -> None:
 def test_a_crash_is_noticed_at_once(zygote, death):
     with zygote.box() as one:
         began = time.monotonic()
-        with pytest.raises((exchange.ExchangeClosed, ConnectionError)):
+        with pytest.raises((wire.WireClosed, ConnectionError)):
             ask_after(one, f"import ctypes, os\n{death}")
         assert time.monotonic() - began < 5
     with zygote.box() as other:
@@ -172,7 +173,7 @@ def test_a_crash_is_noticed_at_once(zygote, death):
 
 
 def test_a_flood_of_output_or_of_messages_costs_the_judge_nothing(zygote):
-    with zygote.box() as one, pytest.raises(exchange.ExchangeError):
+    with zygote.box() as one, pytest.raises(wire.WireError):
         ask(one, 1, cell="while True: print('x' * 100_000)")
     code = """
 import os
@@ -182,14 +183,14 @@ for number in range(3, 30):
     except OSError:
         pass
 """
-    with zygote.box() as one, pytest.raises(exchange.ExchangeTooLarge):
+    with zygote.box() as one, pytest.raises(wire.ExchangeTooLarge):
         ask_after(one, code)
 
 
 def test_limits_hold_for_each_box(zygote):
     with zygote.box(Limits(memory_bytes=2_000_000_000)) as one:
         assert ask(one, cell="x = bytearray(3_000_000_000)")["name"] == "MemoryError"
-    with zygote.box(Limits(cpu_seconds=1)) as one, pytest.raises(exchange.ExchangeClosed):
+    with zygote.box(Limits(cpu_seconds=1)) as one, pytest.raises(wire.WireClosed):
         ask(one, cell="while True: pass")
 
 
@@ -254,7 +255,7 @@ def test_boxes_end_with_the_zygote():
     while walls.is_running() and walls.status() != "zombie" and time.monotonic() < ends:
         time.sleep(0.02)
     assert not walls.is_running() or walls.status() == "zombie"
-    with pytest.raises(exchange.ExchangeError):
+    with pytest.raises(wire.WireError):
         ask(one, 2, cell="1")
     assert one.close() == -signal.SIGKILL
     assert not zygote.alive()

@@ -24,13 +24,13 @@ def say(line: str) -> None:
 
 
 def _build(options: argparse.Namespace, **choices: Any) -> int:
-    from cvlab.classroom import book
-    from cvlab.classroom.execute import ExecutionError
+    from cvlab.classroom.book import build
+    from cvlab.classroom.running.execute import ExecutionError
 
     started = time.monotonic()
     try:
-        html = book.build(report=say, only=getattr(options, "name", None), **choices)
-    except (book.BuildError, ExecutionError, ValueError) as error:
+        html = build.make(report=say, only=getattr(options, "name", None), **choices)
+    except (build.BuildError, ExecutionError, ValueError) as error:
         say(f"cvlab: the book was not built. {error}")
         return 1
     say(f"Book: {html / 'index.html'} ({time.monotonic() - started:.0f} s)")
@@ -41,9 +41,9 @@ def make_book(options: argparse.Namespace) -> int:
     """Build the book, say where it is and, unless told not to, serve it."""
     failed = _build(options)
     if not failed and options.serve != "0":
-        from cvlab.classroom import book
+        from cvlab.classroom.book import build
 
-        serve(book.HTML)
+        serve(build.HTML)
     return failed
 
 
@@ -81,9 +81,9 @@ def make_chapter(options: argparse.Namespace) -> int:
         return 1
     if _build(options):
         return 1
-    from cvlab.classroom import book
+    from cvlab.classroom.book import build
 
-    address = (book.HTML / "chapters" / f"{options.name}.html").as_uri()
+    address = (build.HTML / "chapters" / f"{options.name}.html").as_uri()
     say(f"Page: {address}")
     if sys.stdout.isatty():
         webbrowser.open(address)
@@ -92,7 +92,7 @@ def make_chapter(options: argparse.Namespace) -> int:
 
 def _pytest(*arguments: str, workers: int | None = None) -> int:
     """Run pytest on as many workers as cores by default; together they use each core once."""
-    from cvlab.classroom import execute
+    from cvlab.classroom.running import execute
 
     cores = execute.cores()
     workers = min(workers or cores, cores)
@@ -111,7 +111,7 @@ def make_test(options: argparse.Namespace) -> int:
         say("cvlab: nothing was tested; mend this and run it again.")
         return 1
     # nbval compares the runs that the book was built from: no notebook runs twice.
-    nbval = ["-p", "cvlab.classroom.nbval_stored", "--nbval-lax"]
+    nbval = ["-p", "cvlab.classroom.running.nbval_stored", "--nbval-lax"]
     everything = ["tests", "cvlab", "chapters", "solutions"]
     parallel = ["--dist", "loadscope"]
     return _pytest(*parallel, "--doctest-modules", *nbval, *everything, *options.arguments)
@@ -119,7 +119,8 @@ def make_test(options: argparse.Namespace) -> int:
 
 def make_validate(options: argparse.Namespace) -> int:
     """Run notebooks with plain nbval in kernels of their own, as an instructor's machine does."""
-    from cvlab.classroom import budget, kernel, notebooks
+    from cvlab.classroom import notebooks
+    from cvlab.classroom.running import budget, kernel
 
     known = list(notebooks.files(ROOT, ("chapters", "solutions")))
     asked: list[Path] = []
@@ -226,7 +227,8 @@ def make_tidy(_options: argparse.Namespace) -> int:
 
 def make_layers(options: argparse.Namespace) -> int:
     """Count what the two layers of each chapter hold, and say what is too long."""
-    from cvlab.classroom import layers, notebooks
+    from cvlab.classroom import notebooks
+    from cvlab.classroom.book import layers
 
     known = {path.stem: path for path in notebooks.files(ROOT, ("chapters",))}
     unknown = sorted(set(options.names) - set(known))
@@ -258,7 +260,7 @@ def make_lock(_options: argparse.Namespace) -> int:
 
 def make_address(options: argparse.Namespace) -> int:
     """Move the repository's public address everywhere."""
-    from cvlab.classroom import address
+    from cvlab.classroom.book import address
 
     try:
         changed = address.move(options.url)

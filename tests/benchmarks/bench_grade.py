@@ -39,8 +39,9 @@ import grade_forms as forms
 from grade_forms import NAME, Work
 
 from cvlab.classroom import exercises
-from cvlab.classroom.grading import records, tasks
-from cvlab.classroom.grading.judge import Judge
+from cvlab.classroom.grading.intake import tasks
+from cvlab.classroom.grading.report import journal
+from cvlab.classroom.grading.verdict.judge import Judge
 
 ROOT = Path(__file__).resolve().parents[2]
 BEYOND = {"NumPy": 0.10, "torch": 0.15}
@@ -177,7 +178,7 @@ def with_cvlab(work: Work, count: int, workers: int, folder: Path) -> Batch:
     command = [sys.executable, "-c", COMMAND, marks, str(began), *arguments]
     call([*command, "--workers", str(workers)], ROOT, dict(os.environ))
     seconds = time.monotonic() - began
-    found = list(records.load(out / "grades.jsonl"))
+    found = list(journal.load(out / "grades.jsonl"))
     right = [one for one in found if one.exact_points == one.exact_max_points]
     assert len(right) == len(found) == count, f"{len(right)} of {len(found)} are right"
     start, peak = json.loads(marks.read_text())

@@ -102,7 +102,8 @@ def one_after_another(count: int, folder: Path, runtime: Path) -> bool:
 COURSE = """
 import json, sys, time
 from pathlib import Path
-from cvlab.classroom import execute, notebooks
+from cvlab.classroom import notebooks
+from cvlab.classroom.running import execute
 from cvlab.classroom.notebooks import ROOT
 paths = [ROOT / "book" / "index.ipynb", *notebooks.files(ROOT, ("chapters", "solutions"))]
 began = time.monotonic()

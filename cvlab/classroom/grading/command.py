@@ -7,12 +7,13 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from cvlab.classroom import execute, notebooks
+from cvlab.classroom import notebooks
 from cvlab.classroom.grading import session
-from cvlab.classroom.grading.exports import Late, rounded
-from cvlab.classroom.grading.isolation import Limits
-from cvlab.classroom.grading.sitting import Policy
+from cvlab.classroom.grading.box.isolation import Limits
+from cvlab.classroom.grading.box.replay import Policy
+from cvlab.classroom.grading.report.exports import Late, rounded
 from cvlab.classroom.notebooks import ROOT
+from cvlab.classroom.running import execute
 
 
 def grade(options: argparse.Namespace, say: Callable[[str], None]) -> int:

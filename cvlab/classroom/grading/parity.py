@@ -24,10 +24,10 @@ from typing import Any
 import pytest
 from nbval.plugin import IPyNbFile
 
-from cvlab.classroom.grading.isolation import Limits
-from cvlab.classroom.grading.sitting import Reply, ask
-from cvlab.classroom.grading.zygote import Zygote, clean_environment
-from cvlab.classroom.nbval_kernel import StandInKernel
+from cvlab.classroom.grading.box.isolation import Limits
+from cvlab.classroom.grading.box.replay import Reply, ask
+from cvlab.classroom.grading.box.zygote import Zygote, clean_environment
+from cvlab.classroom.running.nbval_kernel import StandInKernel
 
 #: What differs between a box and a kernel, by construct, and why.
 BY_DESIGN = {

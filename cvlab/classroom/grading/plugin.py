@@ -26,9 +26,10 @@ import pytest
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError, nocolors
 
-from cvlab.classroom.grading import answers, session, tasks
-from cvlab.classroom.grading.judge import CellOutcome, Graded, Judge
-from cvlab.classroom.grading.zygote import ZygoteError
+from cvlab.classroom.grading import session
+from cvlab.classroom.grading.box.zygote import ZygoteError
+from cvlab.classroom.grading.intake import answers, tasks
+from cvlab.classroom.grading.verdict.judge import CellOutcome, Graded, Judge
 
 SHOWN = 4000  # characters of a cell in a report
 

@@ -26,14 +26,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from cvlab.classroom.grading import exports, feedback, isolation, judge, submissions, tasks
-from cvlab.classroom.grading.exports import Grade, Late
-from cvlab.classroom.grading.judge import Graded, Judge
-from cvlab.classroom.grading.records import Journal, Key, Record, one_sentence
-from cvlab.classroom.grading.sitting import Place, Policy
-from cvlab.classroom.grading.submissions import Submission
-from cvlab.classroom.grading.tasks import Exercise
-from cvlab.classroom.grading.zygote import Zygote, ZygoteError
+from cvlab.classroom.grading.box import isolation
+from cvlab.classroom.grading.box.replay import Place, Policy
+from cvlab.classroom.grading.box.zygote import Zygote, ZygoteError
+from cvlab.classroom.grading.intake import submissions, tasks
+from cvlab.classroom.grading.intake.submissions import Submission
+from cvlab.classroom.grading.intake.tasks import Exercise
+from cvlab.classroom.grading.report import exports, feedback
+from cvlab.classroom.grading.report.exports import Grade, Late
+from cvlab.classroom.grading.report.journal import Journal, Key, Record, one_sentence
+from cvlab.classroom.grading.verdict import judge
+from cvlab.classroom.grading.verdict.judge import Graded, Judge
 
 JOURNAL = "journal.jsonl"
 AHEAD = 2  # jobs of each worker that wait, so that none stands idle
@@ -123,7 +126,7 @@ def choose_walls(*, unsafe: bool = False) -> tuple[str, str]:
     Raises:
         SessionError: if there are too few walls and nobody has said that this is all right.
     """
-    from cvlab.classroom.grading import bubblewrap
+    from cvlab.classroom.grading.box import bubblewrap
 
     faults = {
         wall: fault
@@ -149,7 +152,7 @@ def choose_walls(*, unsafe: bool = False) -> tuple[str, str]:
 
 def doctor() -> Iterator[tuple[str, str]]:
     """Iterate over the walls that a box has, each with "yes" or why it is not there."""
-    from cvlab.classroom.grading import bubblewrap
+    from cvlab.classroom.grading.box import bubblewrap
 
     for wall, fault in isolation.doctor().items():
         yield wall, fault or "yes"
@@ -161,7 +164,7 @@ def place(walls: str) -> Callable[[Exercise], Place]:
 
     def make(exercise: Exercise) -> Place:
         if walls == "bubblewrap":
-            from cvlab.classroom.grading.bubblewrap import Bubblewrap
+            from cvlab.classroom.grading.box.bubblewrap import Bubblewrap
 
             return Bubblewrap(exercise.setup)
         return Zygote(exercise.setup, walls=walls != "none")

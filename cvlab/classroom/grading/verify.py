@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from cvlab.classroom import exercises, notebooks
-from cvlab.classroom.grading import tasks
-from cvlab.classroom.grading.judge import Judge
-from cvlab.classroom.grading.records import TaskResult
-from cvlab.classroom.grading.sitting import Place, Policy
-from cvlab.classroom.grading.tasks import Exercise, Task
+from cvlab.classroom.grading.box.replay import Place, Policy
+from cvlab.classroom.grading.intake import tasks
+from cvlab.classroom.grading.intake.tasks import Exercise, Task
+from cvlab.classroom.grading.report.journal import TaskResult
+from cvlab.classroom.grading.verdict.judge import Judge
 
 #: Answers of whoever has not thought: what is earned by them can be guessed.
 LAZY = {

@@ -1,0 +1,472 @@
+"""Build the book: execute what changed, lay out the pages, run Jupyter Book, warnings as errors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from cvlab import widgets
+from cvlab.classroom import exercises, notebooks
+from cvlab.classroom.book import hygiene, layers, logo, page, systems
+from cvlab.classroom.book.sphinxext import chapter_number
+from cvlab.classroom.notebooks import ROOT
+from cvlab.classroom.running import execute
+
+BUILD = ROOT / "_build"
+SOURCE = BUILD / "source"
+HTML = BUILD / "html"
+NPM = BUILD / "npm"
+STAMP = BUILD / "built"
+WIDGET_STATE = 'type="application/vnd.jupyter.widget-state+json"'
+PAGE_LIMIT = 4_000_000
+SOURCES = {".md", ".bib", ".css", ".js", ".yml", ".png", ".svg"}  # of book/
+
+# What other pages show of a page: headings, targets of links, numbered equations and figures.
+_OUTLINE = re.compile(
+    r"^#{1,6} .*$|^\([^()\s]+\)=|\$\$\s*\([^()\s]+\)|^\s*:(?:name|label):.*$", re.M
+)
+
+
+class BuildError(RuntimeError):
+    """The book cannot be built; the message says why and what to do."""
+
+
+def make(
+    report: Callable[[str], None] = print,
+    only: str | None = None,
+    *,
+    also: Iterable[Path] = (),
+    full: bool = False,
+) -> Path:
+    """Build the book and return the folder of its pages.
+
+    Args:
+        report: receives lines of progress.
+        only: execute this chapter alone; the others must have been executed before.
+        also: notebooks to execute in the same go that are no pages of the book.
+        full: ignore what was stored and built before.
+
+    Raises:
+        BuildError: if a notebook fails, a page is too heavy or Sphinx warns.
+    """
+    found = [*exercises.faults(), *hygiene.contents()]
+    if found:
+        raise BuildError("\n  ".join(found))
+    pages = [ROOT / "book" / "index.ipynb", *notebooks.files(ROOT, ("chapters",))]
+    with execute.alone(BUILD / "lock", "is building this book", report):
+        if full:
+            for path in [*pages, *also]:
+                forget(path)
+        records = run([*pages, *also], only, report)
+        _make_pages({path: records[path] for path in pages}, report, full=full)
+    return HTML
+
+
+def _make_pages(
+    records: dict[Path, dict[str, Any]], report: Callable[[str], None], *, full: bool
+) -> None:
+    """Bring the pages up to date with the notebooks' runs and with everything else in them."""
+    offline = fetch_libraries(report)
+    outline = lay_out(records)
+    frame = hashlib.sha256(f"{_digest(frame=True)} {offline} {outline}".encode()).hexdigest()
+    wanted = {"frame": frame, "pages": _digest(frame=False)}
+    built = {} if full else _last_build()
+    if HTML.exists() and built == wanted:
+        report("Pages: up to date.")
+        return
+    report("Pages: running Jupyter Book ...")
+    STAMP.unlink(missing_ok=True)
+    # Sphinx rewrites the pages whose source changed; what frames every page concerns them all.
+    _jupyter_book(everything=not HTML.exists() or built.get("frame") != wanted["frame"])
+    _remove_orphans()
+    _check_weight()
+    STAMP.write_text(json.dumps(wanted), encoding="utf-8")
+
+
+def run(
+    paths: list[Path],
+    only: str | None,
+    report: Callable[[str], None],
+) -> dict[Path, dict[str, Any]]:
+    """Execute the notebooks that have no valid run, or only the one named; return all records.
+
+    Raises:
+        BuildError: if some fail, one sentence each, after all have been tried.
+    """
+    records = {path: _record(path) for path in paths}
+    stale = [path for path in paths if records[path] is None]
+    wanted = [path for path in stale if only in (None, path.stem)]
+    if wanted:
+        failures = execute.execute_all(paths if only is None else wanted, report=report)
+        if failures:
+            raise BuildError("\n  ".join(["Not every notebook ran to its end:", *failures]))
+    else:
+        report(f"Notebooks: {len(paths) - len(stale)} up to date.")
+    left = [path.stem for path in stale if path not in wanted]
+    if left:
+        raise BuildError(f"{only} ran, but {', '.join(left)} has no valid run: `make book`.")
+    for path in wanted:
+        records[path] = _record(path)
+        if records[path] is None:
+            raise BuildError(f"{path.parent.name}/{path.name} changed while it ran: run it again.")
+    return records
+
+
+def _record(path: Path) -> dict[str, Any] | None:
+    try:
+        return execute.record(path)
+    except (execute.ExecutionError, ValueError):
+        return None  # `execute_all` says what is wrong with it, beside the other failures
+
+
+def forget(path: Path) -> None:
+    """Make a notebook's stored run stale; its measured time stays, to start heavy ones first."""
+    described = execute.stored(path)[1]
+    try:
+        found = json.loads(described.read_text(encoding="utf-8"))
+        notebooks.write(described, json.dumps(found | {"digest": "forgotten"}))
+    except (OSError, ValueError, TypeError):
+        described.unlink(missing_ok=True)
+
+
+def fetch_libraries(report=print) -> bool:
+    """Get the browser libraries from npm, once; return whether the book can serve its own."""
+    lock = (ROOT / "book" / "package-lock.json").read_bytes()
+    stamp = NPM / "installed"
+    wanted = hashlib.sha256(lock).hexdigest()
+    whole = stamp.exists() and stamp.read_text(encoding="utf-8") == wanted
+    if whole and all(path.exists() for path in _vendor_files().values()):
+        return True
+    stamp.unlink(missing_ok=True)
+    npm = shutil.which("npm")
+    if npm is None and os.environ.get("CI") == "true":
+        raise BuildError("npm is missing, and a published book must serve its own libraries.")
+    if npm is None:
+        report("npm is missing: pages take MathJax and the widgets from a public CDN, so they need")
+        report("a network; install Node.js and run `make book` again for a book that needs none.")
+        shutil.rmtree(NPM, ignore_errors=True)
+        return False
+    report("Browser libraries: installing with npm ...")
+    NPM.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "book" / name, NPM / name)
+    done = subprocess.run(
+        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        cwd=NPM,
+        capture_output=True,
+        text=True,
+        check=False,
+        close_fds=False,  # see `execute.alone`
+    )
+    if done.returncode and os.environ.get("CI") == "true":
+        raise BuildError(f"npm failed: {(done.stderr or done.stdout).strip()[-500:]}")
+    if done.returncode:
+        report(f"npm failed: {(done.stderr or done.stdout).strip().splitlines()[-1:]}; pages take")
+        report("MathJax and the widgets from a public CDN until `make book` succeeds with npm.")
+        return False
+    stamp.write_text(wanted, encoding="utf-8")
+    return True
+
+
+def _vendor_files() -> dict[str, Path]:
+    """Return where in the book each file of the browser libraries goes."""
+    modules = NPM / "node_modules"
+    manager = modules / "@jupyter-widgets" / "html-manager" / "dist"
+    mathjax = modules / "mathjax" / "es5"
+    files = {
+        page.REQUIRE: modules / "requirejs" / "require.js",
+        page.WIDGETS: manager / "embed-amd.js",
+    }
+    files |= {
+        f"{page.VENDOR}/@jupyter-widgets/html-manager/dist/{font.name}": font
+        for font in manager.glob("*.*")
+        if font.suffix in {".woff", ".woff2"}
+    }
+    chosen = [mathjax / "tex-mml-chtml.js"]
+    chosen += (mathjax / "input" / "tex" / "extensions").glob("*.js")
+    chosen += (mathjax / "output" / "chtml" / "fonts").rglob("*.woff")
+    files |= {
+        f"{page.VENDOR}/mathjax/{path.relative_to(mathjax).as_posix()}": path for path in chosen
+    }
+    return files
+
+
+def lay_out(records: dict[Path, dict[str, Any]]) -> str:
+    """Write the book's sources into one folder; touch only files whose content changed.
+
+    Args:
+        records: the valid record of each notebook that is a page.
+
+    Returns:
+        What pages show of each other, such as headings: if it changes, no page may stay as it was.
+    """
+    wanted: dict[str, bytes] = {}
+    outline: list[str] = []
+    for path in sorted((ROOT / "book").rglob("*")):
+        if path.is_file() and path.suffix in SOURCES:
+            wanted[path.relative_to(ROOT / "book").as_posix()] = path.read_bytes()
+        if path.suffix == ".md":
+            outline += _outline(path, path.read_text(encoding="utf-8"))
+    for path, record in records.items():
+        name = "index.ipynb" if path.stem == "index" else f"chapters/{path.name}"
+        notebook = with_outputs(path)
+        _check_printed(path, notebook)
+        notebook = decorate(notebook, record, path.stem)
+        outline += _outline(path, *_prose(notebook))
+        wanted[name] = _content(notebook)
+    for path in notebooks.files(ROOT, ("exercises",)):
+        exercise = _numbered(nbformat.read(path, as_version=4), path.stem)
+        outline += _outline(path, *_prose(exercise))
+        for cell in exercise["cells"]:
+            if cell["metadata"].get("nbgrader", {}).get("grade"):
+                _fold(cell, "the self-check")
+        wanted[f"exercises/{path.name}"] = _content(exercise)
+    wanted["systems.md"] = systems.page().encode()
+    wanted["run_times.md"] = run_times(records).encode()
+    wanted["logo.svg"] = logo.logo_svg().encode()
+    wanted["favicon.svg"] = logo.favicon_svg().encode()
+    if NPM.joinpath("installed").exists():
+        for name, path in _vendor_files().items():
+            wanted[f"assets/{name}"] = path.read_bytes()
+    for path in [*SOURCE.rglob("*")] if SOURCE.exists() else []:
+        if path.is_file() and path.relative_to(SOURCE).as_posix() not in wanted:
+            path.unlink()
+    for name, content in wanted.items():
+        path = SOURCE / name
+        if not path.exists() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    return "\n".join(outline)
+
+
+def _check_printed(path: Path, notebook: Any) -> None:
+    """Refuse before Sphinx sees it, which it would keep busy for hours, a page that prints much."""
+    printed: dict[str, int] = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            texts = [output.get("text", "")]
+            texts += [v for kind, v in output.get("data", {}).items() if kind.startswith("text/")]
+            weight = sum(len("".join(text)) for text in texts)
+            printed[cell["id"]] = printed.get(cell["id"], 0) + weight
+    if sum(printed.values()) > PAGE_LIMIT:
+        heaviest = max(printed, key=printed.__getitem__)
+        raise BuildError(
+            f"{path.parent.name}/{path.name}: its cells print {sum(printed.values()) / 1e6:.1f} MB "
+            f"of text; the limit is {PAGE_LIMIT / 1e6:.0f} MB: print less in cell {heaviest!r}."
+        )
+
+
+def _content(notebook: Any) -> bytes:
+    # On one line: to indent megabytes of outputs, as `nbformat.writes` does, takes far longer.
+    return json.dumps(notebook, ensure_ascii=False).encode()
+
+
+def _prose(notebook: Any) -> list[str]:
+    return [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+
+
+def _outline(path: Path, *texts: str) -> list[str]:
+    """Return what other pages may show of a page: a sentence of it is not among that."""
+    found = [path.relative_to(ROOT).as_posix()]
+    for text in texts:
+        found += [text] if "{glossary}" in text else _OUTLINE.findall(text)
+    return found
+
+
+def with_outputs(path: Path) -> Any:
+    """Return a notebook as it is now with the outputs of its last run, which prose leaves valid."""
+    notebook = notebooks.load(path)
+    executed = nbformat.read(execute.stored(path)[0], as_version=4)
+    # The sources of the code cells are part of the digest, so both lists are the same.
+    code, runs = (
+        [cell for cell in cells if cell["cell_type"] == "code"]
+        for cells in (notebook["cells"], executed["cells"])
+    )
+    for cell, run in zip(code, runs, strict=True):
+        cell["outputs"], cell["execution_count"] = run["outputs"], run["execution_count"]
+    # Some editors leave it out, and Sphinx would warn of each cell.
+    notebook["metadata"].setdefault("language_info", {"name": "python"})
+    if "widgets" in executed["metadata"]:
+        notebook["metadata"]["widgets"] = executed["metadata"]["widgets"]
+    return notebook
+
+
+def decorate(notebook: Any, record: dict[str, Any], name: str) -> Any:
+    """Make an executed notebook a page: number, times, folds, an anchor at each system's cell."""
+    times = _times(notebook["cells"], record)
+    cells = []
+    for index, cell in enumerate(_numbered(notebook, name)["cells"]):
+        for tag in notebooks.tags(cell):
+            if tag.startswith("system:") and cell["cell_type"] == "code":
+                system = tag.removeprefix("system:")
+                anchor = (
+                    f'<div class="cvlab-system" id="system-{system}">'
+                    f'<a href="../systems.html#{system}">index: {system}</a></div>'
+                )
+                cells.append(nbformat.v4.new_markdown_cell(anchor, id=f"anchor-{system}"[:64]))
+        cells.append(_folded(cell))
+        if index == 0 and name != "index":
+            cells.append(nbformat.v4.new_markdown_cell(times, id="measured-time"))
+    notebook["cells"] = cells
+    return notebook
+
+
+def _numbered(notebook: Any, name: str) -> Any:
+    """Put a chapter's number before its title, and into that of its exercise."""
+    number = chapter_number(name)
+    if number and notebook["cells"]:
+        title = notebook["cells"][0]
+        title["source"] = re.sub(
+            r"\A# (Exercise(?=:))?",
+            lambda found: f"# Exercise {number}" if found[1] else f"# {number}. ",
+            title["source"],
+        )
+    return notebook
+
+
+def _times(cells: list[Any], record: dict[str, Any]) -> str:
+    """Return the line that says how long a chapter takes: its reader, and the machine."""
+    core, deeper = layers.extents(cells)
+    reading = f"Reading: about {core.minutes} min"
+    if deeper != layers.Extent():
+        reading += f", with all Deeper sections {deeper.minutes} min more"
+    return (
+        f'<p class="cvlab-time">{reading}. Runs in {record["seconds"]:.0f} s with '
+        f"{record['peak_bytes'] / 1e9:.1f} GB on the machine that built this page, every frame of "
+        'its sliders included: see <a href="../run_times.html">run times</a>.</p>'
+    )
+
+
+def _folded(cell: Any) -> Any:
+    """Fold a cell that shows, checks or times something: visible code is the method."""
+    if cell["cell_type"] == "code":
+        shown = layers.presents(cell["source"])
+        if re.search(r"\bcvlab\.setup\(", cell["source"]):
+            shown = "the set-up of this page"
+        if shown or "hide-input" in notebooks.tags(cell):
+            _fold(cell, shown or "the code of this step")
+    return cell
+
+
+def _fold(cell: Any, what: str) -> None:
+    if "hide-input" not in notebooks.tags(cell):
+        cell["metadata"]["tags"] = [*notebooks.tags(cell), "hide-input"]
+    cell["metadata"]["mystnb"] = {
+        "code_prompt_show": f"Show {what}",
+        "code_prompt_hide": f"Hide {what}",
+    }
+
+
+def run_times(records: dict[Path, dict[str, Any]]) -> str:
+    """Return the page of measured run times."""
+    lines = [
+        "# Run times",
+        "",
+        "Measured when this book was built, each notebook in a fresh kernel with every frame of "
+        f"its sliders drawn; {execute.cores()} CPU cores shared by as many notebooks at a time, "
+        f"Python {platform.python_version()} on {platform.system()}. The budget of a chapter is "
+        "120 s and 3 GB, and a run that exceeds it is stopped. Kernels that are forked from a "
+        "process with the libraries already imported spend no time on that, and their memory "
+        "includes the part that they share with it.",
+        "",
+        "| notebook | time (s) | CPU time (s) | peak memory (GB) | sliders' positions drawn |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for path, record in records.items():
+        link = "index.ipynb" if path.stem == "index" else f"chapters/{path.name}"
+        frames = sum(widget["frames"] for widget in record["widgets"])
+        lines.append(
+            f"| [{path.stem}]({link}) | {record['seconds']:.0f} "
+            f"| {record['cpu_seconds']:.0f} | {record['peak_bytes'] / 1e9:.1f} "
+            f"| {frames} |"
+        )
+    total = sum(record["seconds"] for record in records.values())
+    lines += ["", f"All notebooks together: {total:.0f} s of kernel time.", ""]
+    return "\n".join(lines)
+
+
+def _last_build() -> dict[str, str]:
+    """Return the digests of the last finished build; empty if there is none or it is damaged."""
+    try:
+        return dict(json.loads(STAMP.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _digest(*, frame: bool) -> str:
+    """Return a digest of the pages' sources, or of what frames every page."""
+    digest = hashlib.sha256()
+    parts = [path for path in sorted(SOURCE.rglob("*")) if path.is_file()]
+    shared = {path for path in parts if path.suffix in {".bib", ".css", ".js", ".svg", ".yml"}}
+    parts = [path for path in parts if (path in shared) == frame]
+    if frame:
+        here = Path(__file__).parent
+        parts += [ROOT / "_config.yml", ROOT / "requirements.lock"]
+        parts += [here / "page.py", here / "questions.py", *sorted(here.glob("sphinxext/*.py"))]
+    for path in parts:
+        digest.update(path.relative_to(ROOT).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _jupyter_book(*, everything: bool) -> None:
+    # Without the module that the command itself does without: see `cli.main`.
+    main = "import sys; sys.modules['rfc3987_syntax'] = None; "
+    main += "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", main, "build", str(SOURCE)]
+    command += ["--config", str(ROOT / "_config.yml"), "--toc", str(SOURCE / "_toc.yml")]
+    command += ["--path-output", str(ROOT), "--warningiserror", "--keep-going", "--quiet"]
+    command += ["--all"] if everything else []
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, close_fds=False
+    )
+    printed = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+    log = BUILD / "sphinx.log"
+    log.write_text(printed, encoding="utf-8")
+    if done.returncode:
+        lines = printed.splitlines()
+        telling = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-15:]
+        raise BuildError(
+            "Jupyter Book reports:\n  " + "\n  ".join(telling[:20]) + f"\nThe whole log: {log}"
+        )
+
+
+def _remove_orphans() -> None:
+    """Remove the pages whose source is gone, which Sphinx leaves behind."""
+    made = {"genindex.html", "search.html"}
+    for path in [*HTML.rglob("*.html"), *(HTML / "_sources").rglob("*.*")]:
+        place = path.relative_to(HTML)
+        if place.parts[0] == "_static" or place.name in made:
+            continue
+        place = Path(*place.parts[place.parts[0] == "_sources" :])
+        if not any((SOURCE / place).with_suffix(kind).exists() for kind in (".md", ".ipynb")):
+            path.unlink()
+
+
+def _check_weight() -> None:
+    for path in HTML.rglob("*.html"):
+        page_text = path.read_text(encoding="utf-8")
+        start = page_text.find(WIDGET_STATE)
+        state = page_text.find("</script>", start) - start if start >= 0 else 0
+        if state > widgets.MAX_BYTES:
+            raise BuildError(
+                f"{path.relative_to(HTML)}: its sliders weigh {state / 1e6:.1f} MB together; the "
+                f"limit is {widgets.MAX_BYTES / 1e6:.0f} MB: draw fewer or smaller frames."
+            )
+        weight = path.stat().st_size
+        if weight > PAGE_LIMIT:
+            raise BuildError(
+                f"{path.relative_to(HTML)} weighs {weight / 1e6:.1f} MB; the limit is "
+                f"{PAGE_LIMIT / 1e6:.0f} MB: draw its figures smaller."
+            )

@@ -1,0 +1,1 @@
+"""What goes out: the journal of records, grades for the platforms, feedback."""

@@ -1,0 +1,1 @@
+"""How notebooks are executed: kernels, warm and stock, budgets, inputs, progress, nbval."""
