@@ -10,7 +10,6 @@ import pytest
 from bs4 import BeautifulSoup
 from conftest import HTML, ROOT, missing
 
-from cvlab.classroom import notebooks
 from cvlab.classroom.book import links
 from cvlab.classroom.book.sphinxext import chapter_number
 
@@ -281,8 +280,6 @@ class TestPage:
 @pytest.mark.parametrize("name", CHAPTERS)
 class TestChapter:
     def test_no_line_of_code_is_cut_on_a_laptop(self, address, browser, name):
-        if name.replace(".html", ".ipynb") in notebooks.PENDING:
-            pytest.skip("the chapter is not yet in lines of 79 characters")
         with Visit(browser, f"{address}/{name}") as visit:
             visit.unfold()
             cut = visit.page.evaluate(

@@ -780,6 +780,6 @@ class TestProgressDisplay:
 
 
 def test_the_probe_imports_the_standard_library_alone():
-    text = Path(execute.probe.__file__).read_text(encoding="utf-8")
+    text = Path(execute.meter.__file__).read_text(encoding="utf-8")
     names = set(re.findall(r"^\s*(?:import|from) (\w+)", text, re.M))
     assert names <= {*sys.stdlib_module_names}

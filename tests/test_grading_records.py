@@ -35,6 +35,7 @@ from cvlab.classroom.grading.report.journal import (
     TaskResult,
     decode,
     encode,
+    load,
 )
 
 KEY = Key("15_boxes", 7, "d" * 64, "1")
@@ -257,7 +258,7 @@ def test_a_run_is_resumed(path):
         assert journal.finished(wanted) == {"ann", "bob", "eve"}
         assert [made.student for made in journal.records()] == ["ann", "bob", "eve"]
         written = journal.finish(wanted)
-    assert [made.submission for made in journal.load(written)] == list(wanted.values())
+    assert [made.submission for made in load(written)] == list(wanted.values())
 
 
 def test_grades_do_not_depend_on_the_order_of_arrival(tmp_path):
@@ -488,7 +489,7 @@ def test_a_full_disk_loses_nothing(path):
     with Journal(path, KEY) as journal:
         assert [made.student for made in journal.records()] == ["ann", "dan"]
         journal.add(record("bob"))
-        assert len(list(journal.load(journal.finish()))) == 3
+        assert len(list(load(journal.finish()))) == 3
 
 
 def test_places_that_hold_no_journal_get_a_sentence(tmp_path, path):
@@ -521,7 +522,7 @@ def test_grades_are_read_strictly(tmp_path, fault):
     if content[fault] is not None:
         (tmp_path / "grades.jsonl").write_bytes(content[fault])
     with pytest.raises(RecordError, match=r"grades\.jsonl"):
-        list(journal.load(tmp_path / "grades.jsonl"))
+        list(load(tmp_path / "grades.jsonl"))
 
 
 def test_file_names_are_safe_and_unique():

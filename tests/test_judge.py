@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import small_exercise as small
 
-from cvlab.classroom.grading.box import isolation
+from cvlab.classroom.grading.box import isolation, replay
 from cvlab.classroom.grading.box.replay import Policy, Reply, Sitting, Watch
 from cvlab.classroom.grading.box.zygote import Zygote
 from cvlab.classroom.grading.intake import answers, tasks

@@ -25,9 +25,6 @@ KEEPS_OUTPUT = "nbval-check-output"
 #: Of a notebook's code, so that no line is cut on a laptop's page.
 LINE_LENGTH = 79
 
-#: Notebooks that are not yet in the form that the rules ask for; the list ends empty.
-PENDING: tuple[str, ...] = ()
-
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _CELL_KEYS = ("tags", "nbgrader")
 # A line for IPython, not one that goes on with a comparison or a remainder.
@@ -78,13 +75,6 @@ def systems(notebook: Any) -> list[str]:
         if cell["cell_type"] == "code"
         for tag in tags(cell)
         if tag.startswith("system:")
-    ]
-
-
-def finished(root: Path, folders: Iterable[str]) -> list[Path]:
-    """Return the notebooks of folders that the rules on form hold for: all but the pending."""
-    return [
-        path for path in files(root, folders) if path.relative_to(root).as_posix() not in PENDING
     ]
 
 

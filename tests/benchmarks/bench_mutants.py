@@ -30,7 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from cvlab.classroom import notebooks
+from cvlab.classroom import notebooks  # noqa: E402
 from cvlab.classroom.book import layers  # noqa: E402
 
 SECONDS = 400  # of one child; who takes longer has noticed something too

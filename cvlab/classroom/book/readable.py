@@ -42,7 +42,7 @@ def _tree(source: str) -> ast.Module:
 
 def two_layers(root: Path = ROOT) -> list[str]:
     """The core of each chapter keeps its limits, and its visible code is the method."""
-    paths = notebooks.finished(root, ("chapters",))
+    paths = notebooks.files(root, ("chapters",))
     return [f"chapters/{fault}" for path in paths for fault in layers.faults(path)]
 
 
@@ -125,7 +125,7 @@ def sliders_keep_their_data(root: Path = ROOT) -> list[str]:
 def five_questions(root: Path = ROOT) -> list[str]:
     """Each chapter ends with five questions that answer, at least one of them with a number."""
     found = []
-    for path in notebooks.finished(root, ("chapters",)):
+    for path in notebooks.files(root, ("chapters",)):
         asked = []
         for cell in notebooks.load(path)["cells"]:
             if cell["cell_type"] != "markdown":
@@ -161,7 +161,7 @@ def plain_summaries(root: Path = ROOT) -> list[str]:
 def no_assertion_on_time(root: Path = ROOT) -> list[str]:
     """Nothing that a student runs depends on a fast machine: times are shown, not asserted."""
     found = []
-    for path in notebooks.finished(root, ("chapters", "solutions")):
+    for path in notebooks.files(root, ("chapters", "solutions")):
         spent = set(_CLOCKS)
         for identifier, source, _ in _code(path):
             tree = _tree(source)
@@ -233,7 +233,7 @@ def _give(target: ast.AST, value: ast.AST, spent: set[str]) -> None:
 def torch_where_needed(root: Path = ROOT) -> list[str]:
     """A notebook imports torch in the first cell that uses it, unless a quarter of its cells do."""
     found = []
-    for path in notebooks.finished(root, ("chapters", "solutions")):
+    for path in notebooks.files(root, ("chapters", "solutions")):
         cells = [(identifier, _tree(source)) for identifier, source, _ in _code(path)]
         uses = [bool(_read(tree) & {"torch", "nn", "F", "functional"}) for _, tree in cells]
         if 4 * sum(uses) > len(uses):

@@ -1,11 +1,10 @@
 """Grade untrusted notebooks: verdicts are made outside the process that runs the student's code.
 
-`session` grades a class (`command` and `arguments` are ``cvlab grade``). On the way of a notebook:
-`submissions` finds it, `answers` finds the answers in it, `tasks` reads the exercise, `judge`
-decides, `sitting` replays the notebook in boxes, `compare` compares values, `records` keeps what
-came out, `exports` and `feedback` write it. Boxes come from `zygote`, behind the walls of
-`isolation`, or from `bubblewrap`; `runner` answers in them, through `wire`. `verify` tries an
-exercise; `plugin` and `parity` are for pytest.
+`session` grades a class (`command` is ``cvlab grade``). A notebook goes through four rooms:
+`intake` finds it, the answers in it and the tasks of the exercise; `box` runs it, walled in;
+`verdict` decides; `report` keeps what came out and writes it. `verify` tries an exercise; `plugin`
+and `parity` are for pytest. What the visible checks of an exercise need as well lies below, in
+`cvlab.checking`: `wire` brings values out of a box, `compare` compares them.
 
-Nothing executes a student's code but `runner`, in a box: all others read it as data.
+Nothing executes a student's code but `box.runner`, in a box: all others read it as data.
 """

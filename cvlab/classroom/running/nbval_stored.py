@@ -1,9 +1,9 @@
 """A plugin of pytest that lets nbval compare a notebook's stored run instead of running it again.
 
 `make test` executes every notebook once, builds the book from those runs and hands the same ones
-to nbval: ``pytest -p cvlab.classroom.running.nbval_stored --nbval-lax chapters solutions``. nbval itself
-still does the comparing, cell by cell; only its kernel is replaced, by one that repeats what the
-stored run printed. A notebook without a valid run is one failed test.
+to nbval: ``pytest -p cvlab.classroom.running.nbval_stored --nbval-lax chapters solutions``. nbval
+itself still does the comparing, cell by cell; only its kernel is replaced, by one that repeats what
+the stored run printed. A notebook without a valid run is one failed test.
 """
 
 from __future__ import annotations

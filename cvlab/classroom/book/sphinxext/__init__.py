@@ -1,6 +1,6 @@
 """What the book adds to Sphinx: Deeper sections, questions, numbers of equations, citations.
 
-Enabled in `_config.yml`, one extension a module. `cvlab.classroom.book.page` mends the template instead.
+Enabled in `_config.yml`, one extension a module. `page`, one floor up, mends the template instead.
 """
 
 from __future__ import annotations

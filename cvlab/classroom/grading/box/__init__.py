@@ -1,1 +1,1 @@
-"""Where a student's code runs: boxes without network or files, and the replay of a notebook in them."""
+"""Where a student's code runs: boxes without network or files; a notebook is replayed in them."""

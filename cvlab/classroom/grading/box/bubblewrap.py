@@ -7,8 +7,10 @@ limits, Landlock, seccomp) are those of `isolation`, built inside before there i
 code. The price is a Python process of its own for each box, which imports the libraries again;
 one box is therefore started ahead.
 
-`Bubblewrap` stands in for a `zygote.Zygote`; ``python -m cvlab.classroom.grading.box.bubblewrap FD``
-is what runs in the box. Source: the manual page bwrap(1), of version 0.8.
+`Bubblewrap` stands in for a `zygote.Zygote`; what runs in the box is
+``python -m cvlab.classroom.grading.box.bubblewrap FD``.
+
+Source: the manual page bwrap(1), of version 0.8.
 """
 
 from __future__ import annotations

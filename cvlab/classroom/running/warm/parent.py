@@ -1,8 +1,8 @@
 """The parent of the warm kernels: imports the libraries once and forks a kernel for each request.
 
-Run as a script by `cvlab.classroom.running.warm`, never imported: a kernel must not find `cvlab` already
-loaded, so nothing of the package but this file is in memory, and this file uses the libraries and
-the standard library only. Linux only (`fork`, pidfd, SO_PEERCRED).
+Run as a script by `cvlab.classroom.running.warm`, never imported: a kernel must not find `cvlab`
+already loaded, so nothing of the package but this file is in memory, and this file uses the
+libraries and the standard library only. Linux only (`fork`, pidfd, SO_PEERCRED).
 
 The parent has one thread, always: `fork` copies only the thread that calls it, and a library whose
 worker threads are missing in the child waits for them for ever. It never touches CUDA, because a
