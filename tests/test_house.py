@@ -1,0 +1,127 @@
+"""The house of cvlab: which room may know which, how long a module may be, what stays private."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+#: Floors from the ground up. A module imports from its own floor or from one below, never from
+#: above; the first prefix that fits says where a module lives.
+FLOORS = (
+    ("cvlab.checking",),  # what `check` and the judge both need
+    ("cvlab.classroom.notebooks", "cvlab.classroom.exercises"),
+    ("cvlab.classroom.running",),
+    ("cvlab.classroom.grading.intake", "cvlab.classroom.grading.box"),
+    ("cvlab.classroom.grading.report",),
+    ("cvlab.classroom.grading.verdict",),
+    ("cvlab.classroom.grading",),
+    ("cvlab.classroom.book",),
+    ("cvlab.classroom.cli",),
+)
+#: Stands beside the floors: it sets up what all others need and imports nothing of cvlab.
+ALONE = ("cvlab.classroom.bootstrap",)
+LONGEST = 600
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Return the file of each module of the package."""
+    found = {}
+    for path in sorted((root / "cvlab").rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path, known: dict[str, Path]) -> Iterator[tuple[int, str, str]]:
+    """Iterate over what a module imports of the package: line, module, name in it or ""."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "cvlab":
+                    yield node.lineno, alias.name, ""
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno}: imports stand in full"
+            if (node.module or "").split(".")[0] == "cvlab":
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    yield (
+                        (node.lineno, whole, "")
+                        if whole in known
+                        else (node.lineno, node.module, alias.name)
+                    )
+
+
+def floor(module: str) -> int:
+    """Return a module's floor; what students import is on the ground, -1."""
+    fits = [
+        (len(prefix), number)
+        for number, prefixes in enumerate(FLOORS)
+        for prefix in prefixes
+        if module == prefix or module.startswith(f"{prefix}.")
+    ]
+    return max(fits)[1] if fits else -1
+
+
+def faults(root: Path) -> list[str]:
+    """Return every import against the arrows, of a private name, or by whoever stands alone."""
+    known = modules(root)
+    found = []
+    for module, path in known.items():
+        for line, target, name in imports(path, known):
+            here = f"{path.relative_to(root)}:{line}"
+            of_classroom = target.startswith("cvlab.classroom")
+            if module in ALONE:
+                found.append(f"{here}: {module} imports nothing of cvlab, but {target}.")
+            elif not module.startswith("cvlab.classroom") and of_classroom:
+                found.append(f"{here}: {module}, which students import, reaches into {target}.")
+            elif of_classroom and floor(target) > floor(module):
+                found.append(f"{here}: {module} imports {target}, which is above it.")
+            if name.startswith("_") and not name.startswith("__"):
+                found.append(f"{here}: {module} imports the private {target}.{name}.")
+    return found
+
+
+def test_arrows_run_one_way_and_private_names_stay_private():
+    assert faults(ROOT) == []
+
+
+def test_no_module_is_too_long():
+    lines = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in modules(ROOT).values()
+    }
+    assert {name: n for name, n in lines.items() if n > LONGEST} == {}
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "said"),
+    [
+        ("cvlab.plot", "from cvlab.classroom import notebooks", "which students import"),
+        ("cvlab.checking.rules", "import cvlab.classroom.notebooks", "which students import"),
+        ("cvlab.classroom.notebooks", "from cvlab.classroom.running import execute", "above it"),
+        ("cvlab.classroom.running.execute", "from cvlab.classroom.book import page", "above it"),
+        ("cvlab.classroom.grading.box.zygote", "from cvlab.classroom import cli", "above it"),
+        (
+            "cvlab.classroom.grading.intake.answers",
+            "def f():\n    from cvlab.classroom.grading.verdict import judge",
+            "above it",
+        ),
+        ("cvlab.classroom.bootstrap", "from cvlab import plot", "imports nothing of cvlab"),
+        ("cvlab.features.words", "from cvlab.features.clusters import _x", "private"),
+    ],
+)
+def test_an_arrow_against_the_floors_is_found(tmp_path, module, line, said):
+    for name, path in modules(ROOT).items():
+        target = tmp_path / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = path.read_text(encoding="utf-8")
+        target.write_text(f"{text}\n{line}\n" if name == module else text, encoding="utf-8")
+    before = set(faults(ROOT))
+    new = [fault for fault in faults(tmp_path) if fault not in before]
+    assert len(new) == 1
+    assert said in new[0]
+    assert module in new[0]
