@@ -2,14 +2,15 @@
 PYTHON ?= python3
 SERVE ?= 1
 FULL ?= 0
+STRESS ?= 0
 CVLAB = $(PYTHON) cvlab/classroom/bootstrap.py
 
-.PHONY: help book test validate check chapter exercises tidy lock address setup
+.PHONY: help book test validate check chapter exercises tidy lock address setup colab
 
 help:      ; @sed -n 's/: *;.*[#]# */\t/p' Makefile
 setup:     ; @$(CVLAB)                                    ## only make .venv and install everything
 book:      ; @$(CVLAB) book --serve $(SERVE)              ## build the book and serve it (SERVE=0: only build)
-test:      ; @$(CVLAB) test $(if $(filter-out 0,$(FULL)),--full) ## everything CI checks (FULL=1: forget what ran before)
+test:      ; @$(CVLAB) test $(if $(filter-out 0,$(FULL)),--full) $(if $(filter-out 0,$(STRESS)),--stress) ## everything CI checks (FULL=1: forget what ran before; STRESS=1: with all cores busy)
 validate:  ; @$(CVLAB) validate $(NAME)                   ## run notebooks with nbval (NAME=01_knn: only these)
 check:     ; @$(CVLAB) check                              ## a minute and a half: lint, hygiene, unit tests
 chapter:   ; @$(CVLAB) chapter "$(NAME)"                  ## NAME=01_knn: execute and open one page
@@ -17,3 +18,4 @@ exercises: ; @$(CVLAB) exercises                          ## derive exercises/ f
 tidy:      ; @$(CVLAB) tidy                               ## format modules and notebooks
 lock:      ; @$(CVLAB) lock                               ## renew requirements.lock
 address:   ; @$(CVLAB) address "$(URL)"                   ## URL=https://github.com/OWNER/NAME: move the repository
+colab: setup ; @.venv/bin/python tests/colab.py $(NAME)      ## the weekly run in an environment like Colab's (NAME=01_knn: only these)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import http.server
 import os
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -104,6 +105,7 @@ def _pytest(*arguments: str, workers: int | None = None) -> int:
 def make_test(options: argparse.Namespace) -> int:
     """Execute notebooks once, build the book from that, then run everything that CI checks."""
     from cvlab.classroom import notebooks
+    from cvlab.classroom.running import costs, execute
 
     solutions = list(notebooks.files(ROOT, ("solutions",)))
     # All notebooks run and all failures are listed, even if one of the first fails.
@@ -113,8 +115,40 @@ def make_test(options: argparse.Namespace) -> int:
     # nbval compares the runs that the book was built from: no notebook runs twice.
     nbval = ["-p", "cvlab.classroom.running.nbval_stored", "--nbval-lax"]
     everything = ["tests", "cvlab", "chapters", "solutions"]
-    parallel = ["--dist", "loadscope"]
-    return _pytest(*parallel, "--doctest-modules", *nbval, *everything, *options.arguments)
+    # What each test took, for `cvlab costs`.
+    parallel = ["--dist", "loadscope", f"--junitxml={costs.REPORT}", "-o", "junit_family=xunit1"]
+    with _busy(execute.cores() if options.stress else 0):
+        return _pytest(*parallel, "--doctest-modules", *nbval, *everything, *options.arguments)
+
+
+@contextlib.contextmanager
+def _busy(processes: int) -> Iterator[None]:
+    """Keep cores busy meanwhile, as other users of a machine do; each ends with this process."""
+    endless = (
+        "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(range(10**6))"
+    )
+    load = [subprocess.Popen([sys.executable, "-c", endless]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in load:
+            process.kill()
+            process.wait()
+
+
+def make_costs(options: argparse.Namespace) -> int:
+    """Print what the last full `make test` took: what is fixed, and what each chapter adds."""
+    from cvlab.classroom.running import costs
+
+    try:
+        say(costs.table())
+    except FileNotFoundError:
+        say("cvlab: there is no full run yet; `make test` leaves one.")
+        return 1
+    except ValueError as error:
+        say(f"cvlab: {error}")
+        return 1
+    return 0
 
 
 def make_validate(options: argparse.Namespace) -> int:
@@ -298,6 +332,7 @@ def parser() -> argparse.ArgumentParser:
     add("chapter", make_chapter).add_argument("name", help="such as 01_knn")
     test = add("test", make_test)
     test.add_argument("--full", action="store_true", help="ignore stored runs, execute all once")
+    test.add_argument("--stress", action="store_true", help="with all cores kept busy meanwhile")
     test.add_argument("arguments", nargs="*", help="handed to pytest")
     validate = add("validate", make_validate)
     validate.add_argument(
@@ -311,6 +346,7 @@ def parser() -> argparse.ArgumentParser:
     from cvlab.classroom.grading import arguments
 
     arguments.declare(grade)
+    add("costs", make_costs)
     add("layers", make_layers).add_argument("names", nargs="*", help="such as 01_knn")
     add("tidy", make_tidy)
     add("lock", make_lock)
@@ -324,7 +360,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, unknown = parser().parse_known_args(arguments)
     if hasattr(options, "arguments"):  # -k, -x, --lf and the like are pytest's, in their order
         words = arguments[arguments.index(options.command) + 1 :]
-        options.arguments = [word for word in words if word != "--full"]
+        options.arguments = [word for word in words if word not in ("--full", "--stress")]
     elif unknown:
         parser().error(f"`cvlab {options.command}` does not know {' '.join(unknown)}")
     if not (ROOT / "_config.yml").exists():
