@@ -5,9 +5,9 @@
     UV_PYTHON=/path/to/python3.13 make colab  # where uv does not find one
     python tests/colab.py --list     # only print the steps
 
-The environment lies in the cache folder (`--environment`) and is made anew when
-`tests/colab_packages.txt` changes. The steps are read from `.github/workflows/colab.yml`, so what is
-tried here is what runs there; only the installation from the public repository is left out, which
+The environment lies in the cache folder (`--environment`) and is made anew when the list,
+`tests/colab_packages.txt`, changes. The steps are read from `.github/workflows/colab.yml`: what is
+tried here is what runs there. Only the installation from the public repository is left out, which
 would try what is published instead of what lies here.
 """
 

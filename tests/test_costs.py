@@ -1,4 +1,4 @@
-"""What a run of the tests costs; and the environment like Colab's, as far as no download is needed."""
+"""What a run of the tests costs; and the steps of the weekly run in an environment like Colab's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cvlab.classroom.running import costs, execute
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.test_widgets" name="test_a" time="30.5"/>
-<testcase classname="tests.test_browser.TestChapter" name="test_cut[chapters/01_knn.html]" time="60"/>
+<testcase classname="tests.test_browser.TestChapter" name="test_cut[01_knn]" time="60"/>
 <testcase classname="tests.test_browser.TestChapter" name="test_front" time="7"/>
 <testcase classname="chapters.01_knn.ipynb" name="Cell 3" time="2"/>
 <testcase classname="cvlab.plot" name="cvlab.plot.images" time="0.5"/>

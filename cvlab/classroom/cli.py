@@ -124,9 +124,7 @@ def make_test(options: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _busy(processes: int) -> Iterator[None]:
     """Keep cores busy meanwhile, as other users of a machine do; each ends with this process."""
-    endless = (
-        "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(range(10**6))"
-    )
+    endless = "import os\nwho = os.getppid()\nwhile os.getppid() == who:\n    sum(range(10**6))"
     load = [subprocess.Popen([sys.executable, "-c", endless]) for _ in range(processes)]
     try:
         yield
