@@ -19,6 +19,8 @@ from cvlab.classroom import notebooks
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
 IN_CI = os.environ.get("CI") == "true"
+#: Once a week tests that repeat themselves for each chapter take all; else the first stands for it.
+WEEKLY = os.environ.get("CVLAB_WEEKLY") == "1"
 
 
 def missing(what: str) -> None:
