@@ -26,6 +26,7 @@ from cvlab.classroom.grading.box.zygote import Zygote, clean_environment
 from cvlab.classroom.grading.intake import tasks
 from cvlab.classroom.grading.report import journal
 from cvlab.classroom.grading.verdict import judge
+from cvlab.classroom.grading.verdict.outcomes import Graded
 
 SEED = 20_260_401
 SECONDS = 1.5  # of a probe, so that those that never end do not take long
@@ -835,8 +836,8 @@ PATCH = """
 import sys
 from cvlab.checking import compare, wire
 from cvlab.classroom.grading.box import runner
-from cvlab.classroom.grading.verdict import judge
-compare.compare = judge.compare.compare = lambda *a, **k: None
+from cvlab.classroom.grading.verdict import hearing
+compare.compare = hearing.compare.compare = lambda *a, **k: None
 bomb = wire.encode([(2**62, ([0], [1]))] * 3)
 ten = wire.encode({"points": 10})
 def patch(answer):
@@ -1422,7 +1423,7 @@ def main() -> None:
         print(json.dumps([name, journal.encode(graded.record).decode()]), flush=True)
 
 
-def grade_all(places: Places) -> Iterator[tuple[str, judge.Graded]]:
+def grade_all(places: Places) -> Iterator[tuple[str, Graded]]:
     """Grade every notebook of the corpus."""
     with the_judge(places.token) as one:
         for name, each in CASES.items():

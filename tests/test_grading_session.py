@@ -31,7 +31,7 @@ from cvlab.classroom.grading.intake.tasks import ExerciseError
 from cvlab.classroom.grading.report.exports import Late
 from cvlab.classroom.grading.report.journal import JournalError, load
 from cvlab.classroom.grading.session import Options
-from cvlab.classroom.grading.verdict.judge import JudgeError
+from cvlab.classroom.grading.verdict.references import JudgeError
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),

@@ -30,9 +30,11 @@ import pytest
 import small_exercise as small
 from conftest import ROOT
 
+from cvlab.classroom.grading.box.replay import Policy
 from cvlab.classroom.grading.intake import submissions, tasks
 from cvlab.classroom.grading.report import feedback, journal
 from cvlab.classroom.grading.verdict import judge
+from cvlab.classroom.grading.verdict.outcomes import Graded
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
@@ -146,8 +148,9 @@ def assert_nothing_runs(host: Host, court: judge.Judge) -> None:
     """Assert that of all boxes at most the referee's is left, and that nobody listens."""
     zygote = psutil.Process(court.place.process.pid)
     allowed = {zygote.pid}
-    if court._referee is not None:
-        referee = psutil.Process(court._referee.pid)
+    box = court.examiner.referee.box
+    if box is not None:
+        referee = psutil.Process(box.pid)
         allowed |= {referee.pid, *(child.pid for child in referee.children(recursive=True))}
     ends = time.monotonic() + 5
     while (left := host.left(allowed)) and time.monotonic() < ends:
@@ -179,7 +182,7 @@ def numbers(court: judge.Judge) -> list[float]:
         for probe in task.probes:
             here = dict(names)
             exec(probe.source, here)
-            here[probe.name](np.random.default_rng(court.seed_of(task, probe)))
+            here[probe.name](np.random.default_rng(court.examiner.seed_of(task, probe)))
     assert len(seen) == 5 + 3 + 2 + 2  # calls: row_means, halves, softmax
     return [*floats(seen), *floats(list(court.expected.values()))]
 
@@ -227,7 +230,7 @@ def test_the_search_for_hidden_numbers_finds_them(court, hidden):
 # -------------------------------------------------------------------------------------- the corpus
 
 
-def assert_as_expected(name: str, graded: judge.Graded, data: bytes, hidden: set[str]) -> None:
+def assert_as_expected(name: str, graded: Graded, data: bytes, hidden: set[str]) -> None:
     """Assert points, verdicts, fates of cells and what the student's page says."""
     case, record = corpus.CASES[name], graded.record
     for result, most in zip(record.tasks, corpus.POINTS, strict=True):
@@ -363,7 +366,7 @@ def test_no_probe_and_no_expected_value_is_in_the_memory_of_a_box():
     """Neither during the replay nor, but for its own, during a probe, where the search finds it."""
     parsed = tasks.parse(small.solution(), "small")
     patient = dataclasses.replace(parsed, tasks=tuple(map(_patient, parsed.tasks)))
-    policy = dataclasses.replace(judge.Policy(), cell_seconds=60.0, total_seconds=300.0)
+    policy = dataclasses.replace(Policy(), cell_seconds=60.0, total_seconds=300.0)
     with judge.Judge(patient, 11, policy) as court:
         expected = [*floats(list(court.expected.values()))]
         values = [np.float64(value).tobytes() for value in expected[:20:3]]

@@ -24,8 +24,10 @@ from cvlab.classroom.grading.box.replay import Policy, Reply, Sitting, Watch
 from cvlab.classroom.grading.box.zygote import Zygote
 from cvlab.classroom.grading.intake import answers, tasks
 from cvlab.classroom.grading.report import journal
-from cvlab.classroom.grading.verdict import judge
-from cvlab.classroom.grading.verdict.judge import Judge, JudgeError
+from cvlab.classroom.grading.verdict import judge, referee
+from cvlab.classroom.grading.verdict.judge import Judge
+from cvlab.classroom.grading.verdict.references import JudgeError
+from cvlab.classroom.grading.verdict.source import SubmissionCode
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
@@ -414,7 +416,7 @@ def test_reading_code_takes_time_that_grows_with_its_length_only():
         )
         (task, *_) = tasks.parse(small.solution(), "small").tasks
         began = time.process_time()
-        code = judge._Code((), located).reach(task, located.answers[0]).source()
+        code = SubmissionCode((), located).reach(task, located.answers[0]).source()
         assert code.count("lambda") == count + 1
         return time.process_time() - began
 
@@ -433,10 +435,10 @@ def test_a_normal_form_that_raises_makes_the_answer_wrong(court):
 
 def test_a_referee_that_has_ended_is_replaced(court):
     assert verdicts(graded(court)) == RIGHT
-    first = court._referee
+    first = court.examiner.referee.box
     os.kill(first.pid, signal.SIGKILL)
     assert verdicts(graded(court)) == RIGHT
-    assert court._referee is not first
+    assert court.examiner.referee.box is not first
 
 
 def test_a_referee_whose_limits_others_have_used_up_is_replaced(zygote):
@@ -453,7 +455,7 @@ def test_a_referee_whose_limits_others_have_used_up_is_replaced(zygote):
 
 
 def test_a_referee_that_never_ends_costs_its_time_and_no_more(zygote, monkeypatch):
-    monkeypatch.setattr(judge, "REFEREE_SECONDS", 1.0)
+    monkeypatch.setattr(referee, "REFEREE_SECONDS", 1.0)
     notebook = json.loads(small.solution())
     for cell in notebook["cells"]:
         trap = "    answers = []\n    while value[0][0] == 2**40:\n        pass\n"
@@ -461,9 +463,9 @@ def test_a_referee_that_never_ends_costs_its_time_and_no_more(zygote, monkeypatc
     with made(zygote, POLICY, small.data(notebook)) as court:
         probe = court.exercise.tasks[1].probes[0]
         began = time.monotonic()
-        assert court._normal(probe, [(2**40, ([0], [1]))]).fate == "timeout"
+        assert court.examiner.referee.normal(probe, [(2**40, ([0], [1]))]).fate == "timeout"
         assert time.monotonic() - began < 10
-        assert court._normal(probe, [(2, ([0], [1]))]).value == [(2, True, True)]
+        assert court.examiner.referee.normal(probe, [(2, ([0], [1]))]).value == [(2, True, True)]
 
 
 # --------------------------------------------------------------------------- exercises that fail
@@ -544,7 +546,7 @@ def test_any_order_and_any_number_of_threads_give_the_same_records(court):
 def test_grades_depend_on_the_seed_and_the_policy_says_so(court):
     other = dataclasses.replace(POLICY, total_seconds=31.0)
     assert judge.digest(court.exercise, POLICY) != judge.digest(court.exercise, other)
-    seeds = {court.seed_of(t, p) for t in court.exercise.tasks for p in t.probes}
+    seeds = {court.examiner.seed_of(t, p) for t in court.exercise.tasks for p in t.probes}
     assert len(seeds) == 6
 
 

@@ -13,7 +13,7 @@ import pytest
 from cvlab.checking import code, rules
 from cvlab.checking.rules import Rules
 from cvlab.classroom.grading.intake import answers, tasks
-from cvlab.classroom.grading.verdict import judge
+from cvlab.classroom.grading.verdict.source import SubmissionCode
 
 SETUP = """import math
 import numpy as np
@@ -518,7 +518,7 @@ def graders(declared, cells, answer):
     exercise = tasks.parse(solved, "small")
     task = tasks.parse(notebook([], "def f(x):\n    return x", declared), "small").tasks[0]
     located = answers.locate(answers.read(notebook(cells, answer, declared)), exercise.notebook)
-    reach = judge._Code(exercise.setup, located).reach(task, located.answers[0])
+    reach = SubmissionCode(exercise.setup, located).reach(task, located.answers[0])
     return rules.breach(task.declared, reach)
 
 

@@ -29,7 +29,8 @@ from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError, nocolors
 from cvlab.classroom.grading import session
 from cvlab.classroom.grading.box.zygote import ZygoteError
 from cvlab.classroom.grading.intake import answers, tasks
-from cvlab.classroom.grading.verdict.judge import CellOutcome, Graded, Judge
+from cvlab.classroom.grading.verdict.judge import Judge
+from cvlab.classroom.grading.verdict.outcomes import CellOutcome, Graded
 
 SHOWN = 4000  # characters of a cell in a report
 

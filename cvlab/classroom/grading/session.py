@@ -36,7 +36,8 @@ from cvlab.classroom.grading.report import exports, feedback
 from cvlab.classroom.grading.report.exports import Grade, Late
 from cvlab.classroom.grading.report.journal import Journal, Key, Record, one_sentence
 from cvlab.classroom.grading.verdict import judge
-from cvlab.classroom.grading.verdict.judge import Graded, Judge
+from cvlab.classroom.grading.verdict.judge import Judge
+from cvlab.classroom.grading.verdict.outcomes import Graded
 
 JOURNAL = "journal.jsonl"
 AHEAD = 2  # jobs of each worker that wait, so that none stands idle
