@@ -8,12 +8,13 @@ that the recogniser believes it more. Taught in the chapter on evaluation.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from cvlab import _arguments
 
 __all__ = [
     "Curve",
@@ -79,18 +80,10 @@ def confusion_matrix(
     array([[1, 1],
            [1, 2]])
     """
-    actual, predicted = _labels(actual, predicted)
-    if classes is None:
-        known = np.unique(np.concatenate([actual, predicted]))
-    elif isinstance(classes, (int, np.integer)) and not isinstance(classes, bool):
-        known = np.arange(classes)
-    else:
-        known = np.asarray(classes)
-    ranked = np.sort(known, axis=None)
-    if known.ndim != 1 or not len(known) or (ranked[1:] == ranked[:-1]).any():
-        raise ValueError(f"classes must be distinct labels, at least one, not {classes!r}.")
+    actual, predicted = _arguments.labels(actual, predicted)
+    known = _arguments.classes(classes, actual, predicted)
     order = np.argsort(known, kind="stable")
-    rows, columns = (_positions(labels, ranked, order) for labels in (actual, predicted))
+    rows, columns = (_positions(labels, known[order], order) for labels in (actual, predicted))
     count = len(known)
     return np.bincount(rows * count + columns, minlength=count * count).reshape(count, count)
 
@@ -104,7 +97,7 @@ def accuracy(actual: ArrayLike, predicted: ArrayLike) -> float:
     >>> accuracy(["cat", "dog", "dog"], ["cat", "dog", "cat"])
     0.6666666666666666
     """
-    actual, predicted = _labels(actual, predicted)
+    actual, predicted = _arguments.labels(actual, predicted)
     return float(np.mean(actual == predicted))
 
 
@@ -122,12 +115,7 @@ def binary_rates(actual: ArrayLike, predicted: ArrayLike) -> Rates:
     >>> round(rates.true_positive_rate, 3), rates.false_positive_rate, rates.accuracy
     (0.667, 0.5, 0.6)
     """
-    truth, decision = _binary("actual", actual), _binary("predicted", predicted)
-    if truth.shape != decision.shape:
-        raise ValueError(
-            f"actual has {len(truth)} labels and predicted {len(decision)}; "
-            "give one of each for every sample."
-        )
+    truth, decision = _arguments.decisions(actual, predicted)
     tp, tn = int(np.sum(truth & decision)), int(np.sum(~truth & ~decision))
     fp, fn = int(np.sum(~truth & decision)), int(np.sum(truth & ~decision))
     return Rates(
@@ -165,8 +153,8 @@ def roc_curve(positive: ArrayLike, scores: ArrayLike) -> Curve:
     >>> curve.thresholds.tolist()
     [inf, 0.8, 0.4, 0.1]
     """
-    positive, scores = _scored(positive, scores)
-    positives = _both(positive)
+    positive, scores = _arguments.scored(positive, scores, both=True)
+    positives = int(positive.sum())
     hits, counts, thresholds = _cumulated(positive, scores)
     # The empty decision comes first: no score reaches an infinite threshold.
     hits, counts = np.concatenate([[0], hits]), np.concatenate([[0], counts])
@@ -183,8 +171,8 @@ def roc_auc(positive: ArrayLike, scores: ArrayLike) -> float:
     >>> roc_auc([0, 1, 0, 1], [0.1, 0.4, 0.4, 0.8])
     0.875
     """
-    positive, scores = _scored(positive, scores)
-    positives = _both(positive)
+    positive, scores = _arguments.scored(positive, scores, both=True)
+    positives = int(positive.sum())
     ours, others = np.sort(scores[positive]), np.sort(scores[~positive])
     # Both sides of a tie: half the sum of those below and those not above. Searching the smaller
     # set's values in the larger is the same count seen from the other side.
@@ -210,7 +198,7 @@ def auc(x: ArrayLike, y: ArrayLike) -> float:
     >>> auc([0, 0.5, 1], [0, 1, 1])
     0.75
     """
-    x, y = _numbers("x", x), _numbers("y", y)
+    x, y = _arguments.numbers(x, "x"), _arguments.numbers(y, "y")
     if x.shape != y.shape or len(x) < 2:
         raise ValueError(f"x and y must be as many, at least two, not {len(x)} and {len(y)}.")
     steps = np.diff(x)
@@ -309,103 +297,25 @@ def psnr(reference: ArrayLike, image: ArrayLike, peak: float = 1.0) -> float:
     >>> round(psnr([[0.5, 0.5]], [[0.6, 0.4]]), 6)
     20.0
     """
-    clean = _numbers("reference", reference, flat=False)
-    other = _numbers("image", image, flat=False)
+    clean = _arguments.numbers(reference, "reference", flat=False)
+    other = _arguments.numbers(image, "image", flat=False)
     if clean.shape != other.shape:
         raise ValueError(f"The images must have one shape, not {clean.shape} and {other.shape}.")
-    if not np.isscalar(peak) or isinstance(peak, (str, bytes, complex)):
-        raise TypeError(f"peak must be one number, not {type(peak).__name__}.")
-    if not (np.isfinite(peak) and peak > 0):
-        raise ValueError(f"peak must be a positive number, not {peak}.")
+    peak = _arguments.positive_number(peak, "peak")
     error = float(np.mean((clean - other) ** 2))
     return float(10 * np.log10(peak**2 / error)) if error else float("inf")
 
 
-# --- Checked input --------------------------------------------------------------------------------
-
-
-def _numbers(name: str, values: ArrayLike, *, flat: bool = True) -> np.ndarray:
-    """Finite float64 values, at least one; one-dimensional where flat."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf" and array.size:
-        raise TypeError(f"{name} must be numbers, not {array.dtype}.")
-    if flat and array.ndim != 1:
-        raise ValueError(f"{name} must have one dimension, not the shape {array.shape}.")
-    if not array.size:
-        raise ValueError(f"{name} is empty; give at least one value.")
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite; it holds nan or inf.")
-    return array
-
-
-def _binary(name: str, values: ArrayLike) -> np.ndarray:
-    """(N,) bool of booleans or numbers 0 and 1."""
-    array = np.asarray(values)
-    if array.ndim == 1 and array.dtype == bool and array.size:
-        return array
-    numbers = _numbers(name, array)
-    truth = numbers == 1
-    if not (truth | (numbers == 0)).all():
-        odd = numbers[~truth & (numbers != 0)][0]
-        raise ValueError(f"{name} must hold only 0 and 1, or booleans; it holds {odd:g}.")
-    return truth
-
-
-def _labels(actual: ArrayLike, predicted: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Two arrays (N,) of comparable labels."""
-    pair = []
-    for name, values in (("actual", actual), ("predicted", predicted)):
-        array = np.asarray(values)
-        if array.dtype == object and all(isinstance(entry, str) for entry in array.flat):
-            array = array.astype(str)  # a column of a table
-        if array.dtype.kind in "biuf" or not array.size:
-            _numbers(name, array)
-        elif array.dtype.kind not in "US":
-            raise TypeError(f"{name} must be numbers or strings, not {array.dtype}.")
-        elif array.ndim != 1:
-            raise ValueError(f"{name} must have one dimension, not the shape {array.shape}.")
-        pair.append(array)
-    first, second = pair
-    if len(first) != len(second):
-        raise ValueError(
-            f"actual has {len(first)} labels and predicted {len(second)}; "
-            "give one of each for every sample."
-        )
-    if (first.dtype.kind in "US") != (second.dtype.kind in "US"):
-        raise TypeError("actual and predicted must both be numbers or both be strings.")
-    return first, second
+# --- Counting -------------------------------------------------------------------------------------
 
 
 def _positions(labels: np.ndarray, ranked: np.ndarray, order: np.ndarray) -> np.ndarray:
     """The place of each label among the classes, which are ``ranked`` once sorted by ``order``."""
-    if (labels.dtype.kind in "US") != (ranked.dtype.kind in "US"):
-        raise TypeError("classes must be of the labels' type.")
     place = np.minimum(ranked.searchsorted(labels), len(ranked) - 1)
     unknown = ranked[place] != labels
     if unknown.any():
         raise ValueError(f"The label {labels[unknown][0]} is not among the classes.")
     return order[place]
-
-
-def _scored(positive: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """What is true, (N,) bool, and the scores, (N,) float64."""
-    truth, numbers = _binary("positive", positive), _numbers("scores", scores)
-    if truth.shape != numbers.shape:
-        raise ValueError(
-            f"positive has {len(truth)} entries and scores {len(numbers)}; "
-            "give one of each for every sample."
-        )
-    return truth, numbers
-
-
-def _both(positive: np.ndarray) -> int:
-    """The number of positives, where there are negatives too."""
-    count = int(positive.sum())
-    if not 0 < count < len(positive):
-        kind = "positive" if count else "negative"
-        raise ValueError(f"All {len(positive)} samples are {kind}; an ROC curve needs both kinds.")
-    return count
 
 
 def _cumulated(
@@ -429,16 +339,10 @@ def _precision_recall(
     """Precision, recall and thresholds, from the highest threshold to the lowest."""
     # A detector that found nothing has no scores, and misses every object there is.
     nothing = total is not None and np.size(positive) == np.size(scores) == 0
-    positive, scores = (np.zeros(0, bool), np.zeros(0)) if nothing else _scored(positive, scores)
-    found = int(positive.sum())
-    try:
-        total = found if total is None else operator.index(total)
-    except TypeError:
-        raise TypeError(f"total must be an integer, not {type(total).__name__}.") from None
-    if total < found:
-        raise ValueError(f"total must be at least the {found} positives given, not {total}.")
-    if not total:
-        raise ValueError("There is no positive sample; precision and recall need at least one.")
+    positive, scores = (
+        (np.zeros(0, bool), np.zeros(0)) if nothing else _arguments.scored(positive, scores)
+    )
+    total = _arguments.total(total, int(positive.sum()))
     if nothing:
         return scores, scores, scores
     hits, counts, thresholds = _cumulated(positive, scores)

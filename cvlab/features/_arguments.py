@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from typing import Any
 
 import numpy as np
+
+from cvlab._arguments import choice, integer, number, real
+
+__all__ = ["choice", "descriptors", "image", "integer", "number", "pixels", "points", "real"]
 
 
 def image(value: Any, name: str = "image") -> np.ndarray:
@@ -24,57 +26,6 @@ def image(value: Any, name: str = "image") -> np.ndarray:
     if array.size == 0:
         raise ValueError(f"{name} must hold at least one pixel, but its shape is {array.shape}.")
     return np.ascontiguousarray(array)
-
-
-def real(value: Any, name: str) -> np.ndarray:
-    """Return finite real numbers as float64, or as float32 if they were."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:  # rows of different lengths
-        raise ValueError(f"{name} must be one array, with rows of the same length.") from error
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, not {array.dtype}; convert it to float.")
-    if array.dtype != np.float32:
-        array = array.astype(np.float64, copy=False)
-    # One sum is quicker than a test of every value, and finite unless it overflows.
-    with np.errstate(all="ignore"):
-        finite = np.isfinite(array.sum()) or np.isfinite(array).all()
-    if not finite:
-        raise ValueError(f"{name} holds NaN or infinite values; replace or drop them first.")
-    return array
-
-
-def integer(value: Any, name: str, least: int) -> int:
-    """Return an integer of at least ``least``."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}.")
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, not {number}.")
-    return number
-
-
-def number(value: Any, name: str, least: float = 0.0) -> float:
-    """Return a finite number of at least ``least``."""
-    if not np.isscalar(value) and np.ndim(value) != 0:
-        raise TypeError(f"{name} must be one number, not {type(value).__name__}.")
-    try:
-        result = float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be one number, not {type(value).__name__}.") from error
-    if not math.isfinite(result) or result < least:
-        raise ValueError(f"{name} must be finite and at least {least:g}, not {result:g}.")
-    return result
-
-
-def choice(value: Any, name: str, options: Any) -> Any:
-    """Return a value that is among the options."""
-    if not isinstance(value, str) or value not in options:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, not {value!r}.")
-    return value
 
 
 def pixels(value: Any, name: str = "image") -> np.ndarray:
