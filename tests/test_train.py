@@ -826,8 +826,9 @@ if not {widgets}:
 from IPython.core.interactiveshell import InteractiveShell
 InteractiveShell.instance()
 sys.modules["ipykernel.zmqshell"] = types.ModuleType("ipykernel.zmqshell")
-from cvlab.train import History, _bar
-with _bar(2, [1, 2, 3], History(), True) as bar:
+from cvlab.train import History
+from cvlab.train.progress import progress_bar
+with progress_bar(2, [1, 2, 3], History(), True) as bar:
     bar.update(4)
 import tqdm.notebook
 print(isinstance(bar, tqdm.notebook.tqdm_notebook))
