@@ -323,7 +323,7 @@ class TestQuestions:
         if not questions.count():
             missing("no page asks a question")
         for question in questions.all():
-            assert re.match(r"\d+\. \w", question.locator("fieldset > legend").inner_text())
+            assert re.match(r"\d+\.\s+\S", question.locator("fieldset > legend").inner_text())
             check = question.get_by_role("button", name="Check")
             status = question.get_by_role("status")
             check.click()
