@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import doctest
 import pickle
 import random
 import subprocess
@@ -14,8 +15,8 @@ import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from cvlab import data, plot
-from cvlab.train import History, State, accuracy, fit
+from cvlab import data, plot, train
+from cvlab.train import History, State, accuracy, fit, history, loop, measures
 
 SAMPLES, FEATURES, CLASSES, BATCH = 70, 5, 3, 16  # the last batch of an epoch has 6 samples
 
@@ -782,9 +783,9 @@ def test_an_unwritten_exercise_stays_recognisable():
 def test_refused_input_leaves_the_model_as_it_was():
     model = network()
     before = copy.deepcopy(model)
-    for train in ((NAN, Y), (X[:0], Y[:0]), (X, Y[:7])):
+    for source in ((NAN, Y), (X[:0], Y[:0]), (X, Y[:7])):
         with pytest.raises(ValueError, match="train"):
-            run(model, train)
+            run(model, source)
     assert_same(model, before)
 
 
@@ -856,6 +857,21 @@ import tqdm.auto
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "TqdmWarning" in done.stderr
+
+
+@pytest.mark.parametrize("module", [history, loop, measures])
+def test_doctests(module):
+    found = doctest.testmod(module)
+    assert found.attempted
+    assert not found.failed
+
+
+def test_what_the_package_gives():
+    assert set(train.__all__) == {"History", "State", "accuracy", "fit"}
+    assert train.fit is fit
+    assert train.accuracy is accuracy
+    with pytest.raises(AttributeError, match=r"module 'cvlab.train' has no attribute 'fitt'"):
+        train.fitt  # noqa: B018
 
 
 def test_import_is_light():

@@ -48,7 +48,8 @@ def test_cvlab_needs_no_torch():
 def test_numpy_parts_work_without_torch():
     done = run(
         "import cvlab\ncvlab.setup(seed=0)\n"
-        "from cvlab import check, data, features, markup, metrics, plot, scenes, widgets\n"
+        "from cvlab import check, data, features, markup, metrics, plot, scenes, trials, widgets\n"
+        "from cvlab.train import History\n"
         "images, labels = data.digits().arrays()\n"
         "assert images.shape == (1797, 8, 8)\n"
         "assert len(data.faces()[0]) == 2\n"
@@ -61,7 +62,8 @@ def test_numpy_parts_work_without_torch():
 @pytest.mark.parametrize(
     "code",
     ["import torch", "import torchvision", "from torch import nn", "from cvlab import nets",
-     "import cvlab; cvlab.device()"],
+     "import cvlab; cvlab.device()", "from cvlab.train import fit",
+     "from cvlab import train; train.fit(None, None)"],
 )  # fmt: skip
 def test_what_needs_torch_says_what_to_do(code):
     done = run(f"import cvlab\n{code}")
