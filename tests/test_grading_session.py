@@ -9,25 +9,27 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import small_exercise
+from waiting import all_end, until
 
+from cvlab.checking import wire
 from cvlab.classroom import cli
 from cvlab.classroom.grading import session
-from cvlab.classroom.grading.box import isolation
+from cvlab.classroom.grading.box import isolation, replay
 from cvlab.classroom.grading.box.replay import Policy
-from cvlab.classroom.grading.box.zygote import Zygote
+from cvlab.classroom.grading.box.zygote import Box, Zygote
 from cvlab.classroom.grading.intake import tasks
-from cvlab.classroom.grading.intake.tasks import ExerciseError
+from cvlab.classroom.grading.intake.tasks import Exercise, ExerciseError
 from cvlab.classroom.grading.report.exports import Late
 from cvlab.classroom.grading.report.journal import JournalError, load
 from cvlab.classroom.grading.session import Options
@@ -49,7 +51,7 @@ ANSWERS = {
     "eve": {"softmax": "def softmax(x):\n    raise KeyError"},
 }
 POINTS = {"ada": 10, "bob": 6, "cleo": 6, "dan": 8, "eve": 6, "fay": 0}
-POLICY = Policy(cell_seconds=5, total_seconds=20)
+POLICY = Policy(cell_seconds=60, total_seconds=300)  # nobody is late on a busy machine
 
 
 class Kept:
@@ -225,22 +227,45 @@ def points_of_journal(options: Options) -> dict[str, float]:
     return {json.loads(line)["student"]: 0 for line in lines}
 
 
+#: A run whose judges grade so many submissions and are in the middle of the next ones ever after.
 RUN = """
-import sys
+import sys, threading
 from pathlib import Path
 from cvlab.classroom.grading import session
 from cvlab.classroom.grading.box.replay import Policy
+from cvlab.classroom.grading.box.zygote import ZygoteError
 
-place, solution, out = map(Path, sys.argv[1:])
-policy = Policy(cell_seconds=5, total_seconds=20)
+place, solution, out = map(Path, sys.argv[1:4])
+turns = threading.Semaphore(int(sys.argv[4]))
+
+class Halting(session.Judge):
+    def __init__(self, *arguments):
+        self.stopped = threading.Event()
+        super().__init__(*arguments)
+
+    def grade(self, *arguments, **options):
+        if turns.acquire(blocking=False):
+            return super().grade(*arguments, **options)
+        with self.place.box():
+            print("halted", flush=True)
+            self.stopped.wait()
+        raise ZygoteError("it was stopped.")
+
+    def stop(self):
+        super().stop()
+        self.stopped.set()
+
+session.Judge = Halting
+policy = Policy(cell_seconds=CELL, total_seconds=TOTAL)
 options = session.Options(place, solution, out, seed=5, workers=2, policy=policy)
-session.run(options, print)
-"""
+session.run(options, lambda line: None)
+""".replace("CELL", str(POLICY.cell_seconds)).replace("TOTAL", str(POLICY.total_seconds))
 
 
-def begin(options: Options, out: Path) -> subprocess.Popen:
-    command = [sys.executable, "-c", RUN, str(options.place), str(options.solution), str(out)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+def begin(options: Options, out: Path, graded: int) -> subprocess.Popen:
+    command = [sys.executable, "-c", RUN, options.place, options.solution, out, graded]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen([str(part) for part in command], **pipes)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -251,20 +276,17 @@ def test_a_grader_that_is_stopped_goes_on_to_the_same_bytes(a_class, how, shared
         (a_class.place / f"more{number}.ipynb").write_bytes(notebook)
     whole = change(a_class, out=a_class.out / "whole")
     session.run(whole, lambda _line: None)
-    out = a_class.out / "stopped"
-    process = begin(a_class, out)
-    journal = out / "journal.jsonl"
-    ends = time.monotonic() + 60
-    while time.monotonic() < ends and not (journal.exists() and lines(journal) >= 5):
-        time.sleep(0.005)
-    children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(how)
-    process.communicate(timeout=30)
+    out, kept = a_class.out / "stopped", 8
+    with begin(a_class, out, kept) as process:
+        assert [process.stdout.readline() for _ in range(2)] == ["halted\n"] * 2  # both workers
+        assert until(lambda: lines(out / "journal.jsonl") == 1 + kept)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) > 2  # boxes, too
+        process.send_signal(how)
+        process.communicate()
     assert process.returncode != 0
-    kept = lines(journal) - 1
-    assert 4 <= kept < 18, "it was not stopped in the middle"
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert not alive
+    assert all_end(children)
+    assert lines(out / "journal.jsonl") == 1 + kept
     assert not (out / "grades.jsonl").exists()
     outcome = session.run(change(a_class, out=out), lambda _line: None)
     assert outcome.graded == 18 - kept
@@ -277,36 +299,36 @@ def lines(path: Path) -> int:
     return path.read_bytes().count(b"\n")
 
 
-def test_a_box_maker_that_dies_costs_nobody_a_grade(a_class):
+def test_a_box_maker_that_dies_costs_nobody_a_grade(a_class, monkeypatch):
     """As when the machine runs out of memory and its kernel picks a victim."""
-    (a_class.place / "slow.ipynb").write_bytes(
-        small_exercise.data(
-            small_exercise.student(row_means="import time\ntime.sleep(4)\n" + RIGHT_MEANS)
-        )
+    (a_class.place / "unlucky.ipynb").write_bytes(
+        small_exercise.data(small_exercise.student(row_means=RIGHT_MEANS))
     )
-    only = change(a_class, place=a_class.place / "slow.ipynb", workers=1)
-    killed: list[int] = []
-    started: list[threading.Thread] = []
+    only = change(a_class, place=a_class.place / "unlucky.ipynb", workers=1)
+    made: list[Zygote] = []
+    place, ask, asked = session.place, replay.ask, []
 
-    def kill(_line: str) -> None:
-        def later() -> None:
-            ends = time.monotonic() + 40
-            while time.monotonic() < ends:
-                for one in session._judges.copy().values():
-                    if getattr(one, "expected", None):
-                        time.sleep(1)
-                        killed.append(one.place.process.pid)
-                        one.place.process.kill()
-                        return
-                time.sleep(0.05)
+    def recorded(walls: str) -> Callable[[Exercise], Zygote]:
+        def make(exercise: Exercise) -> Zygote:
+            made.append(place(walls)(exercise))
+            return made[-1]
 
-        if not started:
-            started.append(threading.Thread(target=later, daemon=True))
-            started[0].start()
+        return make
 
-    session.run(only, kill)
-    assert len(killed) == 1
-    assert points(only) == {"slow": 10}
+    def ask_or_die(box: Box, request: dict[str, Any], *more: Any) -> replay.Reply:
+        """Where the student's cell comes, the maker dies while the box is at work on it."""
+        if request.get("cell") == RIGHT_MEANS:
+            asked.append(request)
+            if len(asked) == 1:
+                wire.write_message(box.link, json.dumps({"cell": "while True: pass"}).encode())
+                made[0].process.kill()
+        return ask(box, request, *more)
+
+    monkeypatch.setattr(session, "place", recorded)
+    monkeypatch.setattr(replay, "ask", ask_or_die)
+    session.run(only, lambda _line: None)
+    assert len(made) == len(asked) == 2
+    assert points(only) == {"unlucky": 10}
 
 
 RIGHT_MEANS = small_exercise.RIGHT["row-means"]
