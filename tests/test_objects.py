@@ -11,7 +11,7 @@ import pytest
 from scipy.ndimage import binary_dilation, binary_erosion, maximum_filter, minimum_filter
 
 from cvlab import scenes
-from cvlab.scenes import catalogue, objects, solids
+from cvlab.scenes import catalogue, modelling, objects, solids
 
 NAMES = list(scenes.OBJECTS)
 MUG, FOOTBALL, GIFT = NAMES.index("mug"), NAMES.index("football"), NAMES.index("gift")
@@ -149,7 +149,7 @@ def test_a_ball_shows_a_disc_from_everywhere():
 
 
 def test_shading_is_lamberts_law():
-    white = [catalogue.ball((1.0, 1.0, 1.0), (0, 0, 0), (0.9, 0.6, 0.3), axis=(1, -2, 1))]
+    white = [modelling.ball((1.0, 1.0, 1.0), (0, 0, 0), (0.9, 0.6, 0.3), axis=(1, -2, 1))]
     camera = objects._camera(30.0, 25.0, 0.0, 1.0, (0.0, 0.0), 128)
     lamp = objects._direction(-20, 50)
     shot = solids.cast(white, [part.outline() for part in white], camera, 128, lamp, 0.45)
@@ -498,7 +498,9 @@ def test_view_takes_one():
     assert scenes.view(np.int64(4)).name == "mug"
 
 
-@pytest.mark.parametrize("module", [scenes, objects, catalogue, solids], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [scenes, objects, catalogue, modelling, solids], ids=lambda m: m.__name__
+)
 def test_doctests(module):
     assert doctest.testmod(module).failed == 0
 

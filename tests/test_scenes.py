@@ -1,6 +1,7 @@
 """The renderer against independent rasterisers, and every output against every other."""
 
 import doctest
+import importlib
 import math
 import subprocess
 import sys
@@ -522,8 +523,9 @@ def test_import_is_light():
     assert run.stdout.strip() == "set()"
 
 
-def test_doctests():
-    assert doctest.testmod(scenes).failed == 0
+@pytest.mark.parametrize("name", ["description", "outlines", "renderer", "sampling", "textures"])
+def test_doctests(name):
+    assert doctest.testmod(importlib.import_module(f"cvlab.scenes.{name}")).failed == 0
 
 
 # --- Wrong and degenerate input -------------------------------------------------------------------

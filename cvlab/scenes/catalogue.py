@@ -6,26 +6,34 @@ teapot and the rocket; green the bottle, the cactus and the tree; honey the duck
 crate; berry the lamp, the cake and the book; ink and ivory the die, the football and the panda; the
 globe stands between blue and green. Each looks different from each side.
 
-An object is built upright with its front towards negative y, in any unit; ``body`` moves its middle
-to the origin and scales it so that it just fits into the unit sphere: whatever the viewpoint, it
-lies inside the unit circle of the image.
+``body`` moves an object's middle to the origin and scales it so that it just fits into the unit
+sphere: whatever the viewpoint, it lies inside the unit circle of the image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 
-from cvlab.scenes.solids import Faceted, Paint, Part, Solid, Surface, Turned
+from cvlab.scenes.modelling import (
+    Body,
+    Colour,
+    ball,
+    directions,
+    fit,
+    half_space,
+    near,
+    odd,
+    part,
+    pick,
+    wash,
+)
+from cvlab.scenes.solids import Faceted, Paint, Part, Surface, Turned
 
-__all__ = ["OBJECTS", "PALETTES", "Body", "body", "part"]
-
-Colour = tuple[float, float, float]
-Vector = tuple[float, float, float]
+__all__ = ["OBJECTS", "PALETTES", "body"]
 
 RED, WHITE, ROSE = (0.80, 0.14, 0.15), (0.94, 0.93, 0.90), (0.95, 0.55, 0.45)
 BLUE, SKY_BLUE, NAVY = (0.13, 0.28, 0.63), (0.47, 0.72, 0.90), (0.08, 0.13, 0.30)
@@ -44,117 +52,20 @@ PALETTES: dict[str, tuple[Colour, ...]] = {
 }
 
 
-# --- Building blocks ------------------------------------------------------------------------------
-
-
-def part(
-    solid: Solid | Sequence[Solid],
-    paint: Paint | Colour,
-    at: Vector = (0, 0, 0),
-    *,
-    axis: Vector = (0, 0, 1),
-    spin: float = 0.0,
-    stretch: float | Vector = 1.0,
-    cut: Solid | None = None,
-) -> Part:
-    """Put a solid, or the common part of several, into its place.
-
-    Args:
-        solid: In coordinates of its own.
-        paint: Its colours, or its one colour.
-        at: Where its origin goes.
-        axis: Where its z axis points; its x axis stays horizontal (and is x for an upright one).
-        spin: Degrees about its own z axis, counter-clockwise seen from its tip, before that.
-        stretch: Along its own axes, before that.
-        cut: What is taken out, in the solid's coordinates.
-
-    Examples:
-        >>> lying = part(Turned.cylinder(0.5, 0, 2), (0.8, 0.1, 0.1), axis=(1, 0, 0))
-        >>> lying.outline().max(axis=0).round(2).tolist()
-        [2.0, 0.5, 0.5]
-    """
-    upright = np.array(axis, float)
-    upright /= np.linalg.norm(upright)
-    across = np.cross((0, 0, 1), upright)
-    across = across / np.linalg.norm(across) if across.any() else np.array([1.0, 0, 0])
-    frame = np.stack([across, np.cross(upright, across), upright], axis=1)
-    angle = np.radians(spin)
-    cosine, sine = np.cos(angle), np.sin(angle)
-    frame = frame @ np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
-    matrix = frame.T / np.broadcast_to(np.array(stretch, float), 3)[:, None]
-    solids = (solid,) if isinstance(solid, (Turned, Faceted)) else tuple(solid)
-    painted = paint if callable(paint) else _plain(paint)
-    return Part(solids, painted, matrix, -matrix @ np.array(at, float), cut)
-
-
-def ball(
-    paint: Paint | Colour,
-    at: Vector,
-    stretch: float | Vector = 1.0,
-    axis: Vector = (0, 0, 1),
-    spin: float = 0.0,
-) -> Part:
-    """An ellipsoid with three radii."""
-    return part(Turned.ball(), paint, at, axis=axis, spin=spin, stretch=stretch)
-
-
-def _plain(colour: Colour) -> Paint:
-    shade = np.array([colour], np.float32)
-    return lambda s: np.broadcast_to(shade, (len(s.x), 3))
-
-
-def _pick(index: np.ndarray, *colours: Colour) -> np.ndarray:
-    """Colours (M, 3) by their number; a condition picks the first where false."""
-    return np.array(colours, np.float32)[np.asarray(index, np.intp)]
-
-
-def _odd(value: np.ndarray) -> np.ndarray:
-    """Whether the whole part of a coordinate is odd: stripes of width one."""
-    return np.floor(value).astype(np.int32) & 1
-
-
-def _near(s: Surface, centres: np.ndarray) -> np.ndarray:
-    """(M,) the greatest cosine between a point, seen from the origin, and any of (K, 3) centres."""
-    points = np.stack([s.x, s.y, s.z], axis=1)
-    points /= np.linalg.norm(points, axis=1, keepdims=True)
-    return (points @ centres.T).max(axis=1)
-
-
-def _directions(*angles: tuple[float, float]) -> np.ndarray:
-    """Unit vectors (K, 3) float32 of pairs: turn from the front and elevation, in degrees."""
-    turn, elevation = np.radians(np.array(angles, float)).T
-    flat = np.cos(elevation)
-    axes = flat * np.sin(turn), -flat * np.cos(turn), np.sin(elevation)
-    return np.stack(axes, axis=1).astype(np.float32)
-
-
-def _half_space(x: float, y: float, z: float, offset: float = 0.0) -> Faceted:
-    return Faceted(((x, y, z),), (offset,))
-
-
-def _wash(s: Surface) -> np.ndarray:
-    """Smooth waves in [-1, 1] or so that look like chance, for wood, bark and continents."""
-    x, y, z = 1.5 * s.x, 1.5 * s.y, 1.5 * s.z
-    value = np.sin(2.1 * x + 1.3 * np.sin(2.3 * y + 0.8) + 0.5)
-    value += np.sin(2.7 * y - 1.1 * np.sin(1.9 * z + 0.4) + 1.9)
-    value += np.sin(3.1 * z + 1.4 * np.sin(2.9 * x - 1.2) - 0.7)
-    return value * np.float32(0.5)
-
-
 # --- Signal: red and white ------------------------------------------------------------------------
 
 
 def _lighthouse() -> list[Part]:
     def tower(s: Surface) -> np.ndarray:
         turn, front = s.turn, np.abs(s.turn) < 0.09
-        stripes = _odd(s.z / 0.40 + 2 * turn)  # they wind once around it
+        stripes = odd(s.z / 0.40 + 2 * turn)  # they wind once around it
         door = front & (s.z < 0.34)
         window = (np.abs(turn - 0.04) < 0.05) & (np.abs(s.z - 0.90) < 0.10)
         window |= (np.abs(turn + 0.30) < 0.05) & (np.abs(s.z - 1.30) < 0.10)
-        return _pick(np.where(door | window, 2, stripes), RED, WHITE, INK)
+        return pick(np.where(door | window, 2, stripes), RED, WHITE, INK)
 
     def lantern(s: Surface) -> np.ndarray:
-        return _pick(np.abs(s.turn * 8 - np.round(s.turn * 8)) < 0.10, YELLOW, INK)
+        return pick(np.abs(s.turn * 8 - np.round(s.turn * 8)) < 0.10, YELLOW, INK)
 
     return [
         part(Turned.cylinder(0.72, -0.10, 0.0), GREY),
@@ -165,21 +76,21 @@ def _lighthouse() -> list[Part]:
     ]
 
 
-_MUSHROOM_DOTS = _directions(
+_MUSHROOM_DOTS = directions(
     (-8, 30), (52, 14), (48, 60), (-62, 22), (-70, 62), (120, 24), (150, 58), (178, 18), (-125, 30)
 )
 
 
 def _mushroom() -> list[Part]:
     def cap(s: Surface) -> np.ndarray:
-        dots = _near(s, _MUSHROOM_DOTS) > 0.965
-        gills = _odd(s.turn * 40)
-        return np.where((s.side < 0)[:, None], _pick(gills, WHITE, ROSE), _pick(dots, RED, WHITE))
+        dots = near(s, _MUSHROOM_DOTS) > 0.965
+        gills = odd(s.turn * 40)
+        return np.where((s.side < 0)[:, None], pick(gills, WHITE, ROSE), pick(dots, RED, WHITE))
 
     def stem(s: Surface) -> np.ndarray:
         smile = (np.abs(np.hypot(s.x, s.z - 0.40) - 0.16) < 0.035) & (s.z < 0.34) & (s.y < 0)
         eyes = (np.hypot(np.abs(s.x) - 0.16, s.z - 0.48) < 0.06) & (s.y < 0)
-        return _pick(smile | eyes, WHITE, INK)
+        return pick(smile | eyes, WHITE, INK)
 
     return [
         part(Turned.frustum(0.52, 0.38, 0, 1.05), stem),
@@ -193,15 +104,15 @@ def _gift() -> list[Part]:
         ribbon = np.where(s.side >= 4, (np.abs(s.x) < 0.14) | (np.abs(s.y) < 0.14), ribbon)
         along = np.where(s.side < 2, s.y, s.x)
         dots = np.hypot((along * 3.3) % 1 - 0.5, (s.z * 3.3) % 1 - 0.5) < 0.24
-        slanted = _odd((along + s.z) * 4.5)
-        checks = _odd(along * 3.5) ^ _odd(s.z * 3.5)
-        level = _odd(s.z * 7)
+        slanted = odd((along + s.z) * 4.5)
+        checks = odd(along * 3.5) ^ odd(s.z * 3.5)
+        level = odd(s.z * 7)
         pattern = np.select([s.side == k for k in range(4)], [slanted, checks, level, dots], 0)
-        return _pick(np.where(ribbon, 1, np.where(pattern, 2, 0)), RED, WHITE, ROSE)
+        return pick(np.where(ribbon, 1, np.where(pattern, 2, 0)), RED, WHITE, ROSE)
 
     def lid(s: Surface) -> np.ndarray:
         ribbon = np.minimum(np.abs(s.x), np.abs(s.y)) < 0.14
-        return _pick(ribbon, RED, WHITE)
+        return pick(ribbon, RED, WHITE)
 
     bow = (0.34, 0.17, 0.16)
     return [
@@ -217,7 +128,7 @@ def _beach_ball() -> list[Part]:
     def gores(s: Surface) -> np.ndarray:
         sector = np.floor((s.turn + 0.5) * 6).astype(np.int32) % 6
         colour = np.array([0, 1, 2, 1, 0, 3])[sector]
-        return _pick(np.where(np.abs(s.z) > 0.94, 1, colour), RED, WHITE, ROSE, YELLOW)
+        return pick(np.where(np.abs(s.z) > 0.94, 1, colour), RED, WHITE, ROSE, YELLOW)
 
     return [ball(gores, (0, 0, 1), 1.0, axis=(0.35, -0.45, 1))]
 
@@ -228,7 +139,7 @@ def _beach_ball() -> list[Part]:
 def _mug() -> list[Part]:
     def china(s: Surface) -> np.ndarray:
         if s.cut:
-            return _pick(s.z < 0.3, WHITE, SKY_BLUE)
+            return pick(s.z < 0.3, WHITE, SKY_BLUE)
         bands = (np.abs(s.z - 0.14) < 0.08) | (np.abs(s.z - 1.34) < 0.08)
         turn = s.turn
         # Three waves run around it, and a sun stands at the front.
@@ -236,20 +147,20 @@ def _mug() -> list[Part]:
         rays = (
             (sun > 0.30)
             & (sun < 0.42)
-            & _odd(np.arctan2(s.z - 0.74, turn * 3.9) * 3.82).astype(bool)
+            & odd(np.arctan2(s.z - 0.74, turn * 3.9) * 3.82).astype(bool)
         )
-        back = (np.abs(turn) > 0.17) & (_odd((s.z + 0.06 * np.sin(turn * 50)) * 5) == 1)
+        back = (np.abs(turn) > 0.17) & (odd((s.z + 0.06 * np.sin(turn * 50)) * 5) == 1)
         blue = bands | (sun < 0.24) | rays | (back & ~bands & (s.z > 0.28) & (s.z < 1.2))
-        return _pick(np.where(blue & (s.side == 0), 1, 0), WHITE, BLUE)
+        return pick(np.where(blue & (s.side == 0), 1, 0), WHITE, BLUE)
 
-    handle = [Turned.cylinder(0.44, -0.11, 0.11), _half_space(-1, 0, 0, -0.05)]
+    handle = [Turned.cylinder(0.44, -0.11, 0.11), half_space(-1, 0, 0, -0.05)]
     return [
         part(Turned.cylinder(0.62, 0, 1.48), china, cut=Turned.cylinder(0.54, 0.12, 1.60)),
         part(handle, BLUE, (0.57, 0, 0.76), axis=(0, -1, 0), cut=Turned.cylinder(0.29, -1, 1)),
     ]
 
 
-_TEAPOT_FLOWERS = _directions(
+_TEAPOT_FLOWERS = directions(
     (-20, 2),
     (22, 22),
     (30, -22),
@@ -264,12 +175,12 @@ _TEAPOT_FLOWERS = _directions(
 
 def _teapot() -> list[Part]:
     def china(s: Surface) -> np.ndarray:
-        cosine = _near(s, _TEAPOT_FLOWERS)
+        cosine = near(s, _TEAPOT_FLOWERS)
         flower = np.where(cosine > 0.990, 2, np.where(cosine > 0.957, 1, 0))
         band = np.abs(s.z - 0.62) < 0.05
-        return _pick(np.where(band, 1, flower), WHITE, BLUE, SKY_BLUE)
+        return pick(np.where(band, 1, flower), WHITE, BLUE, SKY_BLUE)
 
-    handle = [Turned.cylinder(0.42, -0.09, 0.09), _half_space(1, 0, 0, 0.10)]
+    handle = [Turned.cylinder(0.42, -0.09, 0.09), half_space(1, 0, 0, 0.10)]
     return [
         part(Turned.ball(-0.82, 1.0), china, (0, 0, 0.64), stretch=(0.82, 0.82, 0.70)),
         part(Turned.cylinder(0.46, 0, 0.10), BLUE),
@@ -284,12 +195,12 @@ def _rocket() -> list[Part]:
     def hull(s: Surface) -> np.ndarray:
         front = s.y < 0
         hole = np.hypot(s.x, (s.z - 0.30) * 1.5)
-        letters = (np.abs(s.x) < 0.16) & (_odd((s.z + 0.6) * 8) == 1) & (s.z < -0.1) & (s.z > -0.6)
+        letters = (np.abs(s.x) < 0.16) & (odd((s.z + 0.6) * 8) == 1) & (s.z < -0.1) & (s.z > -0.6)
         code = np.where(s.z > 0.62, 1, np.where(np.abs(s.z + 0.68) < 0.06, 1, 0))
         code = np.where(front & (hole < 0.62), 1, code)
         code = np.where(front & (hole < 0.42), 2, code)
         code = np.where(~front & letters, 1, code)
-        return _pick(code, WHITE, BLUE, SKY_BLUE)
+        return pick(code, WHITE, BLUE, SKY_BLUE)
 
     fin = Faceted(
         ((0, 1, 0), (0, -1, 0), (0, 0, -1), (-1, 0, 0), (0.75, 0, 0.66), (1, 0, 0)),
@@ -305,9 +216,9 @@ def _rocket() -> list[Part]:
 
 def _globe() -> list[Part]:
     def earth(s: Surface) -> np.ndarray:
-        wave = _wash(s)
+        wave = wash(s)
         land = np.where(wave > 0.22, 2, np.where(wave > -0.06, 1, 0))
-        return _pick(np.where(np.abs(s.z) > 0.93, 3, land), BLUE, GREEN, LIME, WHITE)
+        return pick(np.where(np.abs(s.z) > 0.93, 3, land), BLUE, GREEN, LIME, WHITE)
 
     ring = [Turned.cylinder(1.05, -0.05, 0.05)]
     tilt = (0.40, 0, 0.92)
@@ -316,7 +227,7 @@ def _globe() -> list[Part]:
         part(Turned.cylinder(0.10, 0.16, 0.42), BROWN),
         ball(earth, (0, 0, 1.30), 0.86, axis=tilt),
         part(
-            [*ring, _half_space(0.40, 0.92, 0, 0.10)],
+            [*ring, half_space(0.40, 0.92, 0, 0.10)],
             ORANGE,
             (0, 0, 1.30),
             axis=(0, -1, 0),
@@ -335,7 +246,7 @@ def _bottle() -> list[Part]:
         stripe = (np.abs(s.z - 0.42) < 0.04) | (np.abs(s.z - 0.88) < 0.04)
         leaf = np.abs(np.abs(turn * 5) - 0.0) + np.abs(s.z - 0.65) * 1.8 < 0.30
         code = np.where(label, np.where(stripe | leaf, 1, 2), 0)
-        return _pick(code, GREEN, LIME, CREAM)
+        return pick(code, GREEN, LIME, CREAM)
 
     return [
         part(Turned.cylinder(0.48, 0, 1.15), glass),
@@ -349,12 +260,12 @@ def _bottle() -> list[Part]:
 def _cactus() -> list[Part]:
     def ribs(s: Surface) -> np.ndarray:
         spine = (s.turn * 14) % 1
-        thorn = (np.abs(spine - 0.5) < 0.14) & (_odd(s.z * 11) == 1)
-        return _pick(np.where(thorn, 2, spine < 0.25), GREEN, LIME, CREAM)
+        thorn = (np.abs(spine - 0.5) < 0.14) & (odd(s.z * 11) == 1)
+        return pick(np.where(thorn, 2, spine < 0.25), GREEN, LIME, CREAM)
 
     def pot(s: Surface) -> np.ndarray:
         zigzag = np.abs((s.turn * 9) % 1 - 0.5) * 0.5 + 0.08
-        return _pick(np.abs(s.z - 0.06 - zigzag) < 0.06, CREAM, GREEN)
+        return pick(np.abs(s.z - 0.06 - zigzag) < 0.06, CREAM, GREEN)
 
     return [
         part(Turned.frustum(0.40, 0.56, 0, 0.56), pot),
@@ -375,7 +286,7 @@ def _tree() -> list[Part]:
             winding = (s.z * 2.2 - turn + phase) % 1
             lamp = np.hypot(((turn * 7 + phase) % 1 - 0.5), (s.z * 3.2 + phase) % 1 - 0.5) < 0.26
             code = np.where(winding < 0.16, 1, np.where(lamp & (winding > 0.22), 2, 0))
-            return _pick(np.where(s.side, 3, code), GREEN, LIME, CREAM, (0.07, 0.24, 0.14))
+            return pick(np.where(s.side, 3, code), GREEN, LIME, CREAM, (0.07, 0.24, 0.14))
 
         return paint
 
@@ -393,12 +304,12 @@ def _tree() -> list[Part]:
 
 def _duck() -> list[Part]:
     def head(s: Surface) -> np.ndarray:
-        eyes = _near(s, _directions((-38, 22), (38, 22)))
-        return _pick(np.where(eyes > 0.985, 2, eyes > 0.96), YELLOW, WHITE, INK)
+        eyes = near(s, directions((-38, 22), (38, 22)))
+        return pick(np.where(eyes > 0.985, 2, eyes > 0.96), YELLOW, WHITE, INK)
 
     def feathers(s: Surface) -> np.ndarray:
         edge = np.abs(np.hypot(s.y + 0.1, s.z) - 0.62) < 0.10
-        return _pick(edge | (np.abs(np.hypot(s.y + 0.1, s.z) - 0.25) < 0.09), YELLOW, ORANGE)
+        return pick(edge | (np.abs(np.hypot(s.y + 0.1, s.z) - 0.25) < 0.09), YELLOW, ORANGE)
 
     return [
         part(Turned.ball(-0.75, 1.0), YELLOW, (0, 0.12, 0.50), stretch=(0.66, 0.86, 0.56)),
@@ -414,14 +325,14 @@ def _bee() -> list[Part]:
     def body(s: Surface) -> np.ndarray:
         # The body lies along its own z axis, which points back.
         stripes = (np.floor((s.z + 1) * 3.2).astype(np.int32) & 1) == 1
-        return _pick(stripes, YELLOW, BROWN)
+        return pick(stripes, YELLOW, BROWN)
 
     def head(s: Surface) -> np.ndarray:
-        eyes = _near(s, _directions((-34, 12), (34, 12)))
-        return _pick(np.where(eyes > 0.988, 2, eyes > 0.94), BROWN, WHITE, INK)
+        eyes = near(s, directions((-34, 12), (34, 12)))
+        return pick(np.where(eyes > 0.988, 2, eyes > 0.94), BROWN, WHITE, INK)
 
     def wing(s: Surface) -> np.ndarray:
-        return _pick(np.hypot(s.x, s.y) > 0.78, CREAM, ORANGE)
+        return pick(np.hypot(s.x, s.y) > 0.78, CREAM, ORANGE)
 
     feelers = [
         part(
@@ -452,7 +363,7 @@ def _crate() -> list[Part]:
         grain = np.sin(9 * across + 26 * up + 3 * np.sin(5 * across)) > 0.72
         code = np.where(frame | brace, 1, np.where(planks, 2, np.where(grain, 1, 0)))
         stencil = (s.side == 2) & (np.hypot(across, up) < 0.36) & (np.hypot(across, up) > 0.2)
-        return _pick(np.where(stencil, 2, code), YELLOW, ORANGE, BROWN)
+        return pick(np.where(stencil, 2, code), YELLOW, ORANGE, BROWN)
 
     return [part(Faceted.box(0.80, 0.80, 0.80), wood, (0, 0, 0.80))]
 
@@ -463,12 +374,12 @@ def _crate() -> list[Part]:
 def _lamp() -> list[Part]:
     def shade(s: Surface) -> np.ndarray:
         if s.cut:
-            return _pick(np.zeros(len(s.x), int), CREAM)
+            return pick(np.zeros(len(s.x), int), CREAM)
         turn = s.turn
         flower = np.hypot((turn * 6) % 1 - 0.5, (s.z - 1.62) * 2.2) < 0.30
         hem = (s.z < 1.30) | (s.z > 1.97)
-        fan = _odd((turn + 1) * 24) & (np.abs(turn) > 0.25)
-        return _pick(np.where(hem | flower, 1, np.where(fan, 2, 0)), PINK, PURPLE, LILAC)
+        fan = odd((turn + 1) * 24) & (np.abs(turn) > 0.25)
+        return pick(np.where(hem | flower, 1, np.where(fan, 2, 0)), PINK, PURPLE, LILAC)
 
     return [
         part(Turned.frustum(0.50, 0.40, 0, 0.12), PURPLE),
@@ -484,12 +395,12 @@ def _lamp() -> list[Part]:
 def _cake() -> list[Part]:
     def sponge(s: Surface) -> np.ndarray:
         if s.cut:
-            return _pick(np.floor(s.z * 6.2).astype(int) & 1, CREAM, PINK)
+            return pick(np.floor(s.z * 6.2).astype(int) & 1, CREAM, PINK)
         drip = s.z > 0.60 - 0.13 * np.abs(np.sin(s.turn * 28))
         dots = np.hypot((s.turn * 16) % 1 - 0.5, (s.z - 0.22) * 4) < 0.30
         code = np.where(drip | (s.side == 1), 0, np.where(dots, 1, 2))
-        swirl = _odd(np.hypot(s.x, s.y) * 5 + s.turn) & (s.side == 1)
-        return _pick(np.where(swirl, 2, code), PINK, PURPLE, LILAC)
+        swirl = odd(np.hypot(s.x, s.y) * 5 + s.turn) & (s.side == 1)
+        return pick(np.where(swirl, 2, code), PINK, PURPLE, LILAC)
 
     slice_out = Faceted(((-0.97, 0.26, 0), (0.26, 0.97, 0)), (0.0, -0.0))
     berries = [
@@ -510,15 +421,15 @@ def _book() -> list[Part]:
         border = (np.abs(np.abs(s.x) - 0.46) < 0.05) & (np.abs(s.z) < 0.79)
         border |= (np.abs(np.abs(s.z) - 0.74) < 0.05) & (np.abs(s.x) < 0.51)
         moon = (np.hypot(s.x, s.z - 0.1) < 0.30) & (np.hypot(s.x - 0.13, s.z - 0.2) > 0.26)
-        title = (np.abs(s.x) < 0.3) & (np.abs(s.z + 0.42) < 0.13) & (_odd(s.z * 11 + 0.4) == 1)
+        title = (np.abs(s.x) < 0.3) & (np.abs(s.z + 0.42) < 0.13) & (odd(s.z * 11 + 0.4) == 1)
         front = np.where(border, 2, np.where(moon | title, 1, 0))
-        back = np.where(border, 2, _odd((s.x + s.z) * 6) * 2)
+        back = np.where(border, 2, odd((s.x + s.z) * 6) * 2)
         spine = np.where(np.abs(np.abs(s.z) - 0.55) < 0.09, 1, 0)
         code = np.where(s.side == 3, front, np.where(s.side == 2, back, spine))
-        return _pick(code, PURPLE, PINK, LILAC)
+        return pick(code, PURPLE, PINK, LILAC)
 
     def pages(s: Surface) -> np.ndarray:
-        return _pick(_odd(s.y * 22), WHITE, LILAC)
+        return pick(odd(s.y * 22), WHITE, LILAC)
 
     lean, board = (0.0, 0.16, 1.0), Faceted.box(0.64, 0.25, 0.90)
     return [
@@ -549,7 +460,7 @@ def _die() -> list[Part]:
             for place_u, place_v in places:
                 there = np.hypot(u - place_u, v - place_v) < radius
                 code |= there & (s.side == side)
-        return _pick(code, IVORY, INK)
+        return pick(code, IVORY, INK)
 
     edges = Turned(-1.0, 0.0, 1.17**2, -2.0, 2.0)
     return [part([Faceted.box(0.86, 0.86, 0.86), edges], pips, (0, 0, 0.86))]
@@ -587,20 +498,20 @@ def _football() -> list[Part]:
             first = np.maximum(first, height)
         seam = first - np.maximum(second, black) < 0.028
         badge = (np.hypot(s.x - 0.42, s.z - 0.1) < 0.12) & (s.y < 0)
-        return _pick(np.where(black > first, 1, np.where(seam | badge, 2, 0)), IVORY, INK, GREY)
+        return pick(np.where(black > first, 1, np.where(seam | badge, 2, 0)), IVORY, INK, GREY)
 
     return [ball(leather, (0, 0, 1), 1.0, axis=(0.2, -0.3, 1))]
 
 
 def _panda() -> list[Part]:
     def face(s: Surface) -> np.ndarray:
-        patches = _near(s, _directions((-30, 6), (30, 6))) > 0.955
-        pupils = _near(s, _directions((-27, 8), (27, 8))) > 0.993
-        nose = _near(s, _directions((0, -12))) > 0.985
-        return _pick(np.where(pupils, 2, patches | nose), IVORY, INK, WHITE)
+        patches = near(s, directions((-30, 6), (30, 6))) > 0.955
+        pupils = near(s, directions((-27, 8), (27, 8))) > 0.993
+        nose = near(s, directions((0, -12))) > 0.985
+        return pick(np.where(pupils, 2, patches | nose), IVORY, INK, WHITE)
 
     def tummy(s: Surface) -> np.ndarray:
-        return _pick(s.z > 0.48, IVORY, INK)
+        return pick(s.z > 0.48, IVORY, INK)
 
     limb = (0.20, 0.20, 0.40)
     return [
@@ -643,15 +554,6 @@ _BUILDERS: dict[str, Callable[[], list[Part]]] = {
 OBJECTS: tuple[str, ...] = tuple(_BUILDERS)
 
 
-class Body(NamedTuple):
-    """An object that just fits into the unit sphere around the origin, on its axis of rotation."""
-
-    parts: tuple[Part, ...]
-    outlines: tuple[np.ndarray, ...]  # (K, 3) each, points around each part
-    floor: float  # height of the lowest point
-    foot: float  # radius of what stands on the floor, for its shadow
-
-
 @cache
 def body(identity: int) -> Body:
     """Build an object; the twenty are built once.
@@ -661,32 +563,3 @@ def body(identity: int) -> Body:
         2
     """
     return fit(_BUILDERS[OBJECTS[identity]]())
-
-
-def fit(parts: Sequence[Part]) -> Body:
-    """Move parts along z and scale them so that they just fit into the unit sphere.
-
-    Examples:
-        >>> cube = fit([part(Faceted.box(2, 2, 2), (0.5, 0.5, 0.5), (0, 0, 7))])
-        >>> round(cube.floor, 4)
-        -0.5774
-    """
-    points = np.concatenate([p.outline() for p in parts])
-    across = np.hypot(points[:, 0], points[:, 1])
-    # The centre on the axis with the smallest greatest distance: a convex function of one number.
-    low, high = points[:, 2].min(), points[:, 2].max()
-    for _ in range(60):
-        first, second = low + (high - low) / 3, high - (high - low) / 3
-        reach = [np.hypot(across, points[:, 2] - middle).max() for middle in (first, second)]
-        low, high = (first, high) if reach[0] > reach[1] else (low, second)
-    middle = np.array([0, 0, (low + high) / 2])
-    radius = np.hypot(across, points[:, 2] - middle[2]).max()
-    moved = tuple(
-        Part(p.solids, p.paint, p.matrix * radius, p.matrix @ middle + p.offset, p.cut)
-        for p in parts
-    )
-    outlines = tuple(p.outline() for p in moved)
-    points = np.concatenate(outlines)
-    floor = points[:, 2].min()
-    standing = points[points[:, 2] < floor + 0.3]
-    return Body(moved, outlines, float(floor), float(np.hypot(*standing.T[:2]).max()))

@@ -56,8 +56,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cvlab.scenes.catalogue import OBJECTS, PALETTES, Body, body, fit, part
-from cvlab.scenes.shapes import NOISE_SIGMA
+from cvlab.scenes.catalogue import OBJECTS, PALETTES, body
+from cvlab.scenes.modelling import Body, fit, part
+from cvlab.scenes.sampling import NOISE_SIGMA
 from cvlab.scenes.solids import Camera, Faceted, Rendering, Solid, Surface, Turned, cast
 
 if TYPE_CHECKING:
