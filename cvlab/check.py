@@ -51,8 +51,8 @@ from typing import Any
 import numpy as np
 
 from cvlab.checking import limits, missing, sources, words
-from cvlab.checking.code import Unreadable
 from cvlab.checking.rules import Breach, Rules, breach
+from cvlab.checking.statements import Unreadable
 
 __all__ = [
     "CheckFailed",

@@ -20,9 +20,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
+from waiting import GIVE_UP
 
 from cvlab.checking import wire
-from cvlab.checking.compare import Difference, _matched, compare
+from cvlab.checking.compare import Difference, compare
+from cvlab.checking.pairing import matched
 from cvlab.checking.wire import (
     CAPS,
     Caps,
@@ -35,6 +37,7 @@ from cvlab.checking.wire import (
     read_message,
     write_message,
 )
+from cvlab.checking.wire.caps import NAMES
 
 nan, inf = math.nan, math.inf
 SMALL = Caps(size=10_000, depth=5, items=200, bits=128, text=500)
@@ -196,7 +199,7 @@ def test_caps_of_encoding():
     for _ in range(CAPS.depth):
         nested = [nested]
     assert decode(encode(nested)) == nested
-    begin = time.monotonic()
+    begin = time.process_time()
     for value in (
         *(cyclic, [nested], 2**4096, [0] * 1_000_001, "x" * 10_000_001, b"x" * 10_000_001),
         *(np.broadcast_to(0.0, (10**6, 10**6)), np.zeros(6_250_001), np.zeros((0, 10**9))),
@@ -204,7 +207,7 @@ def test_caps_of_encoding():
     ):
         with pytest.raises(ExchangeTooLarge):
             encode(value)
-    assert time.monotonic() - begin < 20
+    assert time.process_time() - begin < 20
 
 
 # ----------------------------------------------------------------------------------- forged bytes
@@ -275,10 +278,10 @@ FORGED = {
 
 @pytest.mark.parametrize("data", FORGED.values(), ids=FORGED)
 def test_forged_bytes_are_refused_with_a_sentence(data):
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(WireError, match=r"^[a-z].*\.$"):
         decode(data)
-    assert time.monotonic() - begin < 20
+    assert time.process_time() - begin < 20
 
 
 @pytest.mark.parametrize(
@@ -306,10 +309,10 @@ def test_keys_of_one_hash_cannot_stop_the_judge(wrap):
     prime = sys.hash_info.modulus
     keys = sorted(encode(wrap(factor * prime)) for factor in range(2, 20_000))
     flood = b"e" + COUNT(len(keys)) + b"".join(keys)
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(WireError, match="same hash"):
         decode(flood)
-    assert time.monotonic() - begin < 30
+    assert time.process_time() - begin < 30
     assert decode(encode({prime * factor for factor in range(5)}))
 
 
@@ -330,11 +333,11 @@ def plain(rng: random.Random, depth: int = 0):
         case 5:
             return rng.randbytes(rng.randrange(5))
         case 6:
-            return np.dtype(rng.choice(wire._NAMES)).type(rng.randrange(2))
+            return np.dtype(rng.choice(NAMES)).type(rng.randrange(2))
         case 7 | 8:
             shape = [rng.randrange(4) for _ in range(rng.randrange(4))]
             items = [rng.randrange(100) for _ in range(math.prod(shape))]
-            return np.array(items).reshape(shape).astype(rng.choice(wire._NAMES))
+            return np.array(items).reshape(shape).astype(rng.choice(NAMES))
         case 9:
             return rng.choice([list, tuple])(plain(rng, depth + 1) for _ in range(rng.randrange(4)))
         case 10:
@@ -407,7 +410,7 @@ def test_no_bytes_break_the_judge(source, caps):
     }[source]
     accepted = 0
     tracemalloc.start()
-    begin = time.monotonic()
+    begin = time.process_time()
     try:
         for _ in range(5000):
             data = make()
@@ -422,14 +425,14 @@ def test_no_bytes_break_the_judge(source, caps):
     finally:
         tracemalloc.stop()
     assert accepted > 3
-    assert time.monotonic() - begin < 60
+    assert time.process_time() - begin < 60
 
 
 def test_large_values_take_seconds_and_bounded_memory():
     data = b"l" + COUNT(999_999) + encode(0.5) * 999_999
-    begin = time.monotonic()
+    begin = time.process_time()
     assert decode(data) == [0.5] * 999_999
-    assert time.monotonic() - begin < 50
+    assert time.process_time() - begin < 50
     image = np.zeros(50_000_000 - 7, "u1")
     assert decode(encode(image)).nbytes == image.nbytes
     with pytest.raises(ExchangeTooLarge):
@@ -466,7 +469,7 @@ def test_an_honest_answer_arrives_from_among_patched_names(monkeypatch):
             for name, function in real.items():
                 setattr(builtins, name, function)
     assert sent == right
-    assert read_message(theirs, time.monotonic() + 1) == right
+    assert read_message(theirs, soon()) == right
 
 
 def test_the_judge_needs_no_torch():
@@ -481,7 +484,7 @@ def test_the_judge_needs_no_torch():
         assert not {"torch", "scipy", "pickle", "ast", "cv2"} & {*sys.modules} - BEFORE
     """
     before = "import sys, numpy; BEFORE = {*sys.modules}\n"
-    subprocess.run([sys.executable, "-c", before + code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", before + code], check=True, timeout=GIVE_UP)
 
 
 def test_tensors():
@@ -541,7 +544,7 @@ def line():
         yield ours, theirs
 
 
-def soon(seconds: float = 5) -> float:
+def soon(seconds: float = GIVE_UP) -> float:
     return time.monotonic() + seconds
 
 
@@ -555,7 +558,7 @@ def test_messages_cross_in_order(line):
     messages = [b"", b"x", bytes(3_000_000), encode({"a": np.arange(1000)})]
     sender = meanwhile(lambda: [write_message(line[1], message) for message in messages])
     assert [read_message(line[0], soon()) for _ in messages] == messages
-    sender.join(5)
+    sender.join(GIVE_UP)
     assert line[0].gettimeout() is None
 
 
@@ -569,7 +572,7 @@ def test_a_message_may_come_in_any_pieces(line):
 
     sender = meanwhile(drip)
     assert read_message(line[0], soon()) == bytes(range(50))
-    sender.join(5)
+    sender.join(GIVE_UP)
 
 
 def test_whoever_drips_for_ever_is_cut_off(line):
@@ -584,9 +587,9 @@ def test_whoever_drips_for_ever_is_cut_off(line):
     begin = time.monotonic()
     with pytest.raises(WireTimeout):
         read_message(line[0], soon(0.3))
-    assert 0.25 < time.monotonic() - begin < 10
+    assert time.monotonic() - begin > 0.25
     stop.set()
-    sender.join(5)
+    sender.join(GIVE_UP)
 
 
 @pytest.mark.parametrize("sent", [b"", b"\0\0\0", wire.HEADER.pack(5), wire.HEADER.pack(5) + b"x"])
@@ -634,14 +637,12 @@ def test_no_more_than_the_cap_is_held(line):
         assert tracemalloc.get_traced_memory()[1] < size + 50_000
     finally:
         tracemalloc.stop()
-    sender.join(5)
+    sender.join(GIVE_UP)
 
 
 def test_writing_to_who_does_not_read(line):
-    begin = time.monotonic()
     with pytest.raises(WireTimeout):
         write_message(line[0], bytes(10_000_000), soon(0.2))
-    assert time.monotonic() - begin < 10
     line[1].close()
     with pytest.raises(WireClosed):
         write_message(line[0], bytes(10_000_000), soon())
@@ -926,7 +927,7 @@ def test_the_matching_is_as_scipy_says():
         near[range(size), rng.integers(0, size, size)] = True  # no row is hopeless by itself
         partners = maximum_bipartite_matching(csr_array(near.astype(np.int8)), perm_type="column")
         verdicts.append(bool((partners >= 0).all()))
-        assert _matched(list(near)) == verdicts[-1]
+        assert matched(list(near)) == verdicts[-1]
     assert 200 < sum(verdicts) < 800
 
 
@@ -993,7 +994,7 @@ def test_what_cannot_be_compared_in_any_order_is_the_instructors_fault():
 
 def test_many_rows_in_any_order_are_quick():
     rng = np.random.default_rng(8)
-    begin = time.monotonic()
+    begin = time.process_time()
     for shape in ((60_000, 3), (200_000, 1), (4, 50_000), (40_000, 5)):
         expected = rng.random(shape)
         got = rng.permutation(expected) + 1e-10
@@ -1011,7 +1012,7 @@ def test_many_rows_in_any_order_are_quick():
     chained = np.linspace(0, 1e-4, 20_000).repeat(2).reshape(-1, 2)  # too dense for a matching
     assert compare(chained, chained, order=False) is None
     compare(chained[:, ::-1] + rng.random(chained.shape) * 1e-8, chained, order=False)
-    assert time.monotonic() - begin < 60
+    assert time.process_time() - begin < 60
 
 
 def test_signs():
@@ -1105,13 +1106,13 @@ def test_hostile_values_are_compared_quickly_in_little_memory():
     for options in ({}, {"dtype": "value"}, {"containers": "any"}):
         for got, expected in pairs:
             tracemalloc.start()
-            begin = time.monotonic()
+            begin = time.process_time()
             try:
                 compare(got, expected, **options)
                 peak = tracemalloc.get_traced_memory()[1]
             finally:
                 tracemalloc.stop()
-            assert time.monotonic() - begin < 10
+            assert time.process_time() - begin < 10
             assert peak < 110_000_000
     assert compare(deep, deep).reason == "is nested more than 100 deep"
     assert compare(np.zeros((10**7, 0)), np.zeros((10**7, 0)), order=False) is None

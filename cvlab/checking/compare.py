@@ -23,29 +23,22 @@ What agrees:
 
 from __future__ import annotations
 
-import cmath
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 
+from cvlab.checking.pairing import partners
+from cvlab.checking.tolerance import KINDS, NUMPY, Number, Tolerance, as_number, is_nan, wide
 from cvlab.checking.wire import DIMENSIONS, Value
 
 CHUNK = 65_536  #: items that are compared at once: their copies in double precision are small
 DEPTH = 100  #: containers in containers
 UNORDERED = 1_000_000  #: items of an array whose rows may come in any order
-EFFORT = 20_000_000  #: steps spent on rows that lie so close together that sorting does not help
-COLUMNS = 64  #: of wide rows, by which they are sorted and divided
-LARGEST = float(np.finfo(float).max)
-
-_KINDS = {"b": "boolean", "i": "integer", "u": "integer", "f": "float", "c": "complex number"}
-_PYTHON = {bool: "bool", int: "int64", float: "float64", complex: "complex128"}
-_NUMPY = frozenset(np.dtype(char).type for char in "?bhilqBHILQefdFD")
 _LISTS = (list, tuple)
 _SETS = (set, frozenset)
-_Number: TypeAlias = tuple[bool | int | float | complex, np.dtype]
 
 
 @dataclass(frozen=True)
@@ -137,86 +130,9 @@ def compare(
         raise ValueError('dtype is "exact", "kind" or "value", containers "exact" or "any".')
     if not order and not signs:
         raise ValueError("either the order or the signs may be free, not both.")
-    tolerance = _Tolerance(float(rtol), float(atol), bool(widen))
+    tolerance = Tolerance(float(rtol), float(atol), bool(widen))
     free = _Options(tolerance, bool(order), bool(signs), dtype, containers == "any", tuple(names))
     return free.values(got, expected, 0)
-
-
-# ---------------------------------------------------------------------------- tolerance and numbers
-
-
-@dataclass(frozen=True)
-class _Tolerance:
-    rtol: float
-    atol: float
-    widen: bool = False
-
-    def of(self, dtype: np.dtype) -> _Tolerance:
-        """Return the tolerance for a solution of a type."""
-        if not self.widen or dtype.kind not in "fc":
-            return self
-        epsilon = float(np.finfo(dtype).eps)
-        return _Tolerance(max(self.rtol, 16 * epsilon), max(self.atol, epsilon))
-
-    def floats(self, got: float, expected: float) -> bool:
-        if got == expected or (math.isnan(got) and math.isnan(expected)):
-            return True
-        near = abs(got - expected)
-        return near <= self.atol + self.rtol * abs(expected) and near < math.inf
-
-    def complexes(self, got: complex, expected: complex) -> bool:
-        if not (cmath.isfinite(got) and cmath.isfinite(expected)):
-            parts = (got.real, expected.real), (got.imag, expected.imag)
-            return all(self.floats(*part) for part in parts)
-        near = math.hypot(got.real - expected.real, got.imag - expected.imag)
-        size = min(math.hypot(expected.real, expected.imag), LARGEST)
-        return near <= self.atol + self.rtol * size and near < math.inf
-
-    def arrays(self, got: np.ndarray, expected: np.ndarray) -> np.ndarray:
-        """Return for each pair of items whether they agree; integers exactly, else in doubles."""
-        if got.dtype.kind in "biu" and expected.dtype.kind in "biu":
-            return _wide(got) == _wide(expected)
-        if "c" in (got.dtype.kind, expected.dtype.kind):
-            return self._complex_arrays(got.astype(complex), expected.astype(complex))
-        got, expected = got.astype(float), expected.astype(float)
-        with np.errstate(all="ignore"):
-            near = np.abs(got - expected)
-            close = (near <= self.atol + self.rtol * np.abs(expected)) & (near < np.inf)
-        return close | (got == expected) | (np.isnan(got) & np.isnan(expected))
-
-    def _complex_arrays(self, got: np.ndarray, expected: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            near = np.abs(got - expected)
-            size = np.minimum(np.abs(expected), LARGEST)
-            close = (near <= self.atol + self.rtol * size) & (near < np.inf)
-        finite = np.isfinite(got) & np.isfinite(expected)
-        parts = self.arrays(got.real, expected.real) & self.arrays(got.imag, expected.imag)
-        return np.where(finite, close, parts)
-
-
-_WIDE = np.dtype([("negative", bool), ("bits", "u8")])
-
-
-def _wide(integers: np.ndarray) -> np.ndarray:
-    """Return integers in a form in which signed and unsigned ones are equal if their values are."""
-    wide = np.empty(integers.shape, _WIDE)
-    wide["negative"] = integers < 0
-    wide["bits"] = integers.astype("u8")
-    return wide
-
-
-def _number(value: Value) -> _Number | None:
-    """Return a number as Python's, and its type; None for anything else."""
-    kind = type(value)
-    if kind in _PYTHON:
-        return value, np.dtype(_PYTHON[kind])
-    if kind in _NUMPY or (kind is np.ndarray and value.ndim == 0 and value.dtype.type in _NUMPY):
-        return value.item(), value.dtype
-    return None
-
-
-def _is_nan(number: bool | int | float | complex) -> bool:
-    return number != number  # an integer may be too large for `cmath.isnan`
 
 
 # --------------------------------------------------------------------------------------- containers
@@ -226,7 +142,7 @@ def _is_nan(number: bool | int | float | complex) -> bool:
 class _Options:
     """What `compare` was told, and the comparison of each type under it."""
 
-    tolerance: _Tolerance
+    tolerance: Tolerance
     order: bool
     signs: bool
     dtype: str
@@ -236,7 +152,7 @@ class _Options:
     def values(self, got: Value, expected: Value, depth: int) -> Difference | None:
         if depth > DEPTH:
             return Difference(f"is nested more than {DEPTH} deep")
-        numbers = _number(got), _number(expected)
+        numbers = as_number(got), as_number(expected)
         if all(numbers):
             return self.numbers(*numbers)
         if self.any_container:
@@ -259,16 +175,16 @@ class _Options:
             return self.sets(got, expected)
         return None if got == expected else Difference("is not the expected one")
 
-    def numbers(self, got: _Number, expected: _Number) -> Difference | None:
+    def numbers(self, got: Number, expected: Number) -> Difference | None:
         if other := self.other_dtype(got[1], expected[1]):
             return other
         if self.agree(got, expected):
             return None
-        if _is_nan(got[0]) and not _is_nan(expected[0]):
+        if is_nan(got[0]) and not is_nan(expected[0]):
             return Difference("is nan")
         return Difference("is not the expected number")
 
-    def agree(self, got: _Number, expected: _Number) -> bool:
+    def agree(self, got: Number, expected: Number) -> bool:
         (ours, _), (theirs, dtype) = got, expected
         kinds = {type(ours), type(theirs)}
         if not kinds & {float, complex}:
@@ -284,8 +200,8 @@ class _Options:
     def other_dtype(self, got: np.dtype, expected: np.dtype) -> Difference | None:
         if self.dtype == "exact" and got != expected:
             return Difference(f"type {got}, expected {expected}")
-        if self.dtype == "kind" and _KINDS[got.kind] != _KINDS[expected.kind]:
-            return Difference(f"of type {_KINDS[got.kind]}, expected {_KINDS[expected.kind]}")
+        if self.dtype == "kind" and KINDS[got.kind] != KINDS[expected.kind]:
+            return Difference(f"of type {KINDS[got.kind]}, expected {KINDS[expected.kind]}")
         return None
 
     def arrays(self, got: np.ndarray, expected: np.ndarray) -> Difference | None:
@@ -307,7 +223,7 @@ class _Options:
         if len(got) != len(expected):
             return _other_length(got)
         pairs = [
-            (_number(ours), _number(theirs)) for ours, theirs in zip(got, expected, strict=True)
+            (as_number(ours), as_number(theirs)) for ours, theirs in zip(got, expected, strict=True)
         ]
         if len(pairs) > 1 and all(ours and theirs for ours, theirs in pairs):
             return self.rows(pairs)
@@ -316,13 +232,13 @@ class _Options:
                 return found.inside(f"item {index}")
         return None
 
-    def rows(self, pairs: list[tuple[_Number, _Number]]) -> Difference | None:
+    def rows(self, pairs: list[tuple[Number, Number]]) -> Difference | None:
         """Compare numbers without saying which differs: of yes or no, that would be the answer."""
         for index, (ours, theirs) in enumerate(pairs):
             if other := self.other_dtype(ours[1], theirs[1]):
                 return other.inside(f"item {index}")
         wrong = [pair for pair in pairs if not self.agree(*pair)]
-        if any(_is_nan(ours[0]) and not _is_nan(theirs[0]) for ours, theirs in wrong):
+        if any(is_nan(ours[0]) and not is_nan(theirs[0]) for ours, theirs in wrong):
             return Difference("contains nan")
         return Difference(_counted(len(wrong), len(pairs))) if wrong else None
 
@@ -358,11 +274,11 @@ class _Options:
         """Return a key or an element in a form in which what differs in kind is not equal."""
         if type(value) in (tuple, frozenset):
             return type(value), type(value)(map(self.exact, value))
-        number = _number(value)
+        number = as_number(value)
         if number is None:
             _described(value)
             return value
-        return number[0] if self.dtype == "value" else (_KINDS[number[1].kind], number[0])
+        return number[0] if self.dtype == "value" else (KINDS[number[1].kind], number[0])
 
     def sets(self, got: set | frozenset, expected: set | frozenset) -> Difference | None:
         if len(got) != len(expected):
@@ -380,7 +296,7 @@ class _Options:
         """Return what has to be equal exactly, and the numbers that may differ a little."""
         exact, loose = set(), []
         for element in elements:
-            number = _number(element)
+            number = as_number(element)
             if _inexact(element) or (mixed and number and abs(number[0]) < 2**53):
                 loose.append(number[0])
             else:
@@ -393,7 +309,7 @@ def _other_length(got: Collection[Value]) -> Difference:
 
 
 def _inexact(value: Value) -> bool:
-    number = _number(value)
+    number = as_number(value)
     return number is not None and type(number[0]) in (float, complex)
 
 
@@ -416,9 +332,9 @@ def _described(value: Value) -> str:
         TypeError: if it is nothing that `wire.decode` returns.
     """
     kind = type(value)
-    if number := _number(value):
-        return f"one {_KINDS[number[1].kind]}"
-    if kind is np.ndarray and value.dtype.type in _NUMPY:
+    if number := as_number(value):
+        return f"one {KINDS[number[1].kind]}"
+    if kind is np.ndarray and value.dtype.type in NUMPY:
         return f"an array of {value.ndim} dimension{'s' if value.ndim > 1 else ''}"
     if kind not in _TEXTS:
         raise TypeError(f"compare takes plain values, not {kind.__name__}.")
@@ -446,7 +362,7 @@ def _stacked(value: Value) -> np.ndarray | None:
     if type(value) is np.ndarray:
         return value
     kinds = set(_kinds(value, 0))
-    if not kinds <= {*_KINDS}:
+    if not kinds <= {*KINDS}:
         return None
     try:
         array = np.array(value)
@@ -464,7 +380,7 @@ def _kinds(value: Value, depth: int) -> Iterator[str]:
     elif type(value) is np.ndarray:
         yield value.dtype.kind
     else:
-        number = _number(value)
+        number = as_number(value)
         yield number[1].kind if number else "?"
 
 
@@ -484,7 +400,7 @@ def _other_shape(got: np.ndarray, expected: np.ndarray) -> Difference | None:
     return None
 
 
-def _wrong(got: np.ndarray, expected: np.ndarray, tolerance: _Tolerance) -> np.ndarray:
+def _wrong(got: np.ndarray, expected: np.ndarray, tolerance: Tolerance) -> np.ndarray:
     """Return for each item whether it differs, in little memory."""
     ours, theirs = got.reshape(-1), expected.reshape(-1)
     wrong = np.empty(ours.size, bool)
@@ -512,7 +428,7 @@ def _counted(wrong: int, size: int) -> str:
 _NO_PARTNER = "not every row or item has a partner among the expected ones"
 
 
-def _unordered(got: np.ndarray, expected: np.ndarray, tolerance: _Tolerance) -> Difference | None:
+def _unordered(got: np.ndarray, expected: np.ndarray, tolerance: Tolerance) -> Difference | None:
     """Compare arrays of one shape, of which the rows may come in any order."""
     if not expected.size:
         return None
@@ -520,124 +436,12 @@ def _unordered(got: np.ndarray, expected: np.ndarray, tolerance: _Tolerance) -> 
         raise ValueError(f"arrays in any order have up to {UNORDERED:,} items.")
     ours, theirs = got.reshape(len(got), -1), expected.reshape(len(expected), -1)
     if got.dtype.kind in "biu" and expected.dtype.kind in "biu":
-        rows = [sorted(row.tobytes() for row in _wide(each)) for each in (ours, theirs)]
+        rows = [sorted(row.tobytes() for row in wide(each)) for each in (ours, theirs)]
         same = rows[0] == rows[1]
     else:
         kind = complex if "c" in (got.dtype.kind, expected.dtype.kind) else float
-        same = _partners(ours.astype(kind), theirs.astype(kind), tolerance)
+        same = partners(ours.astype(kind), theirs.astype(kind), tolerance)
     if same:
         return None
     nans = np.isnan(got).sum() > np.isnan(expected).sum()
     return Difference("contains nan" if nans else _NO_PARTNER)
-
-
-def _partners(got: np.ndarray, expected: np.ndarray, tolerance: _Tolerance) -> bool:
-    """Tell whether the rows can be paired so that all pairs agree.
-
-    "Within the tolerance" is not transitive, so that sorting alone may pair the wrong ones of rows
-    that nearly tie. Gaps wider than the tolerance divide the rows into cells first; within a cell
-    rows are paired as sorted, and where that fails by an exact matching. Rows that lie too close
-    together for that are refused; for one column of floats, sorting is exact.
-    """
-    if got.shape[1] == 1 and got.dtype.kind == "f":
-        return bool(tolerance.arrays(np.sort(got, axis=0), np.sort(expected, axis=0)).all())
-    half, width = got.shape
-    both = np.concatenate([got, expected])
-    with np.errstate(all="ignore"):
-        size = np.minimum(np.abs(both), LARGEST)
-        if both.dtype.kind == "c":  # a part may be smaller than the modulus that counts
-            size = np.full((1, 2 * width), size[np.isfinite(both)].max(initial=0.0))
-    parts = both.view(float)
-    cell = _cells(parts, np.broadcast_to(tolerance.atol + tolerance.rtol * size, parts.shape))
-    sizes = np.bincount(cell[:half], minlength=cell.max() + 1)
-    if (sizes != np.bincount(cell[half:], minlength=len(sizes))).any():
-        return False
-    keys = [parts[:, column] for column in reversed(_columns(parts))] + [cell]
-    ours, theirs = np.lexsort([k[:half] for k in keys]), np.lexsort([k[half:] for k in keys])
-    got, expected, cell = got[ours], expected[theirs], cell[:half][ours]
-    failed = np.unique(cell[~tolerance.arrays(got, expected).all(axis=1)])
-    counts = sizes[failed].astype(float)
-    if (counts == 1).any() or (1000 + counts**2 * width + counts**3 / 100).sum() > EFFORT:
-        return False
-    begins, ends = np.searchsorted(cell, failed), np.searchsorted(cell, failed, "right")
-    return all(
-        _matched(
-            [
-                tolerance.arrays(np.tile(row, (end - begin, 1)), expected[begin:end]).all(axis=1)
-                for row in got[begin:end]
-            ]
-        )
-        for begin, end in zip(begins, ends, strict=True)
-    )
-
-
-def _columns(rows: np.ndarray) -> list[int]:
-    """Return the columns to sort by: all, or some of very many."""
-    width = rows.shape[1]
-    return (
-        sorted({i * width // COLUMNS for i in range(COLUMNS)})
-        if width > COLUMNS
-        else [*range(width)]
-    )
-
-
-def _cells(rows: np.ndarray, reach: np.ndarray) -> np.ndarray:
-    """Number the rows so that those of different numbers cannot agree.
-
-    Args:
-        rows: (N, C) floats.
-        reach: (N, C), how far from each the tolerance goes.
-
-    Returns:
-        (N,) integers.
-    """
-    cell = np.zeros(len(rows), int)
-    for column in _columns(rows) * 2:  # once more: what a column has divided helps the others
-        order = np.lexsort([rows[:, column], cell])
-        value, far = rows[order, column], reach[order, column]
-        low, high = value[:-1], value[1:]
-        with np.errstate(all="ignore"):
-            # A little more than the tolerance, for the rounding of its formula.
-            apart = high - low > np.maximum(far[:-1], far[1:]) * (1 + 1e-9)
-        same = (low == high) | (np.isnan(low) & np.isnan(high))
-        apart = np.where(np.isfinite(low) & np.isfinite(high), apart, ~same)
-        apart |= np.diff(cell[order]) != 0
-        cell[order] = np.concatenate([[0], np.cumsum(apart)])
-    return cell
-
-
-def _matched(near: list[np.ndarray]) -> bool:
-    """Tell whether each row can have a partner of its own.
-
-    Args:
-        near: for each row, with which of as many others it agrees.
-
-    Source: H. W. Kuhn, "The Hungarian method for the assignment problem", 1955: augmenting paths,
-    here by breadth first, on sets of partners that are kept as the bits of integers.
-    """
-    options = [int.from_bytes(np.packbits(row, bitorder="little"), "little") for row in near]
-    owner: dict[int, int] = {}
-    return all(_augment(options, owner, row) for row in range(len(options)))
-
-
-def _augment(options: list[int], owner: dict[int, int], row: int) -> bool:
-    """Give one more row a partner, moving others to new ones; False if there is no way."""
-    unseen = (1 << len(options)) - 1
-    wanted_by: dict[int, int] = {}
-    rows, partner_of = [row], {owning: partner for partner, owning in owner.items()}
-    for each in rows:  # grows
-        fresh = options[each] & unseen
-        unseen &= ~fresh
-        while fresh:
-            partner = (fresh & -fresh).bit_length() - 1
-            fresh &= fresh - 1
-            wanted_by[partner] = each
-            if partner in owner:
-                rows.append(owner[partner])
-                continue
-            while partner is not None:  # back along the path
-                each = wanted_by[partner]
-                owner[partner] = each
-                partner = partner_of.get(each)
-            return True
-    return False

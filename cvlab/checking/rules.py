@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from cvlab.checking.code import BUILTINS, Path, Reach, Unit, Use
+from cvlab.checking.code import BUILTINS, Reach
+from cvlab.checking.statements import Path, Unit, Use
 
 MOST_WORDS = 60  # characters of a student's name in a sentence
 

@@ -8,7 +8,8 @@ import linecache
 import sys
 from typing import Any
 
-from cvlab.checking.code import Answer, Notebook, Reach, Text, Unit, Unreadable, parse, units
+from cvlab.checking.code import Answer, Notebook, Reach, Text
+from cvlab.checking.statements import Unit, Unreadable, parse, units
 
 ROOT = "<answer>"  # a function that stands under no name
 #: Magics whose cell is still Python, with its names in the notebook's name space.
