@@ -2,6 +2,7 @@
 
 What the chapters on filtering, edges and visual words write from scratch, for the chapters after
 them. NumPy only; an image is an array (H, W) or (H, W, C), x points right and y down.
+``features.definitions`` says in a few lines each what the fast functions compute.
 
     >>> import numpy as np
     >>> from cvlab import features
@@ -9,14 +10,7 @@ them. NumPy only; an image is an array (H, W) or (H, W, C), x points right and y
     array([[0.  , 0.11, 0.79, 0.11, 0.  ]])
 """
 
-from cvlab.features.clusters import (
-    GaussianMixture,
-    KMeans,
-    fit_mixture,
-    kmeans,
-    nearest_centre,
-    responsibilities,
-)
+from cvlab.features.clusters import KMeans, kmeans, nearest_centre
 from cvlab.features.filters import (
     BORDERS,
     box_blur,
@@ -30,6 +24,7 @@ from cvlab.features.filters import (
 )
 from cvlab.features.gradients import gradient_polar, hog, hog_cells, image_gradient
 from cvlab.features.keypoints import difference_of_gaussians, dog_keypoints, harris_response
+from cvlab.features.mixtures import GaussianMixture, fit_mixture, responsibilities
 from cvlab.features.pyramids import (
     blend,
     collapse,

@@ -133,7 +133,7 @@ def dog_keypoints(
     stack = difference_of_gaussians(
         image, levels=levels, first=first, steps=steps, camera_blur=camera_blur
     ).astype(float)
-    at = _extrema(stack, 0.8 * threshold)  # the fit may find a little more than the sample shows
+    at = extrema(stack, 0.8 * threshold)  # the fit may find a little more than the sample shows
     if not len(at):
         return np.empty((0, 3))
     at, here, slope, hessian = _derivatives(stack, at)
@@ -149,8 +149,21 @@ def dog_keypoints(
     return found[np.argsort(-np.abs(peak[keep]), kind="stable")]
 
 
-def _extrema(stack: np.ndarray, least: float) -> np.ndarray:
-    """Return (N, 3) scale, y and x of samples beyond all their 26 neighbours."""
+def extrema(stack: np.ndarray, least: float) -> np.ndarray:
+    """Suppress what is no maximum and no minimum of its neighbourhood in place and scale.
+
+    Taught in the chapter on visual words; the arguments have been checked.
+
+    Args:
+        stack: (scales, H, W) float64.
+        least: what an absolute value must exceed.
+
+    Returns:
+        (N, 3) scale, y and x of the samples that lie beyond all of their 26 neighbours.
+
+    >>> extrema(np.pad([[[3.0]]], 1), 1)
+    array([[1, 1, 1]])
+    """
     middle = stack[1:-1, 1:-1, 1:-1]
     if not middle.size:
         return np.empty((0, 3), np.intp)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cvlab.features import _arguments
-from cvlab.features.clusters import GaussianMixture, _sums, _valid, nearest_centre, responsibilities
+from cvlab.features.clusters import cluster_sums, nearest_centre
+from cvlab.features.mixtures import GaussianMixture, responsibilities
 
 _SIFT_WINDOW = 6  # sides of the 4 x 4 bins in sizes of a key point: each bin is 1.5 sizes wide
 
@@ -39,10 +40,8 @@ def bag_of_words(
     >>> bag_of_words([[0.1], [0.2], [0.9], [0.0]], [[0.0], [1.0]])
     array([0.75, 0.25])
     """
-    if normalise not in ("l1", "l2", None):
-        raise ValueError(f"normalise must be 'l1', 'l2' or None, not {normalise!r}.")
-    centres = _arguments.points(centres, "centres")
-    descriptors = _arguments.descriptors(descriptors, centres.shape[1])
+    normalise = _arguments.norm(normalise)
+    descriptors, centres = _arguments.codebook(descriptors, centres)
     counts = np.bincount(nearest_centre(descriptors, centres), minlength=len(centres))
     counts = counts.astype(np.result_type(descriptors, centres))
     if normalise is None or not len(descriptors):
@@ -77,11 +76,10 @@ def vlad(
     >>> vlad([[1.0, 0.0], [3.0, 0.0], [9.0, 9.0]], [[0.0, 0.0], [9.0, 9.0]])
     array([1., 0., 0., 0.])
     """
-    power = _power(power)
-    centres = _arguments.points(centres, "centres")
-    descriptors = _arguments.descriptors(descriptors, centres.shape[1])
+    power = _arguments.power(power)
+    descriptors, centres = _arguments.codebook(descriptors, centres)
     words = nearest_centre(descriptors, centres)
-    sums, _counts = _sums(descriptors - centres[words], words, len(centres))
+    sums, _counts = cluster_sums(descriptors - centres[words], words, len(centres))
     sums = np.sign(sums) * np.abs(sums) ** power
     if intra:
         sums = _unit(sums)
@@ -122,8 +120,8 @@ def fisher_vector(
     >>> fisher_vector([[2.0], [4.0]], mixture, power=1, normalise=False).round(3)
     array([3.   , 6.364])
     """
-    power = _power(power)
-    mixture = _valid(mixture)
+    power = _arguments.power(power)
+    mixture = GaussianMixture(*_arguments.mixture(mixture))
     descriptors = _arguments.descriptors(descriptors, mixture.means.shape[1]).astype(float)
     number = max(len(descriptors), 1)
     shares = responsibilities(descriptors, mixture)
@@ -140,13 +138,6 @@ def fisher_vector(
     result = np.concatenate([part.ravel() for part in parts]) / number
     result = np.sign(result) * np.abs(result) ** power
     return _unit(result) if normalise else result
-
-
-def _power(value: float) -> float:
-    power = _arguments.number(value, "power")
-    if not 0 < power <= 1:
-        raise ValueError(f"power must lie in (0, 1], not {power:g}.")
-    return power
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -181,26 +172,9 @@ def spatial_pyramid(
     >>> spatial_pyramid([0, 1], [[0.1, 0.1], [0.9, 0.1]], 2, levels=(1, 2))
     array([0.25, 0.25, 0.25, 0.  , 0.  , 0.25, 0.  , 0.  , 0.  , 0.  ])
     """
-    k = _arguments.integer(k, "k", 1)
-    words, positions = np.asarray(words), _arguments.descriptors(positions, 2, "positions")
-    if words.size and words.dtype.kind not in "iu":
-        raise TypeError(f"words must be integers, not {words.dtype}.")
-    if words.shape != (len(positions),):
-        raise ValueError(
-            f"words must have shape (N,) and positions (N, 2), not {words.shape} and "
-            f"{positions.shape}."
-        )
-    if not np.iterable(levels):
-        raise TypeError(f"levels must be a sequence of integers, not {type(levels).__name__}.")
-    sides = [_arguments.integer(side, "a level", 1) for side in levels]
-    if not sides:
-        raise ValueError("levels must name at least one number of cells.")
+    words, positions, k, sides = _arguments.pyramid(words, positions, k, levels)
     if not len(words):
         return np.zeros(k * sum(side**2 for side in sides))
-    if positions.min() < 0 or positions.max() >= 1:
-        raise ValueError("positions must lie in [0, 1); divide x by the width and y by the height.")
-    if words.min() < 0 or words.max() >= k:
-        raise ValueError(f"words must lie in 0 to k - 1 = {k - 1}.")
     parts = []
     for level, side in enumerate(sides):
         column, row = np.floor(positions.T * side).astype(np.intp)
@@ -273,15 +247,7 @@ def dense_sift(
     """
     import cv2
 
-    scale = 1 if getattr(image, "dtype", None) == np.uint8 else 255
-    image = _arguments.image(image)
-    if image.ndim == 3 and image.shape[2] != 3:
-        raise ValueError(f"image must have shape (H, W) or (H, W, 3), not {image.shape}.")
-    if image.min() < 0 or image.max() * scale > 255:
-        raise ValueError("image must lie in [0, 1], or be of dtype uint8; scale it first.")
-    sizes = size if isinstance(size, tuple) else (size,)
-    if not sizes:
-        raise ValueError("size must name at least one side of a patch.")
+    image, scale, sizes = _arguments.sift(image, size)
     grids = [_grid(image.shape, step, side) for side in sizes]
     eight_bits = np.ascontiguousarray(np.rint(image * scale), np.uint8)
     if image.ndim == 3:
@@ -296,11 +262,6 @@ def dense_sift(
 
 def _grid(shape: tuple[int, ...], step: int, size: int) -> np.ndarray:
     """Return the centres (N, 2) of the patches that lie inside an image."""
-    step, size = _arguments.integer(step, "step", 1), _arguments.integer(size, "size", 1)
-    if min(shape[:2]) < size:
-        raise ValueError(
-            f"image must have at least {size} rows and columns, a patch's size, "
-            f"not {shape[0]} x {shape[1]}."
-        )
+    step, size = _arguments.patches(shape, step, size)
     y, x = (np.arange(0, side - size + 1, step) + size / 2 for side in shape[:2])
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
