@@ -24,7 +24,7 @@ from cvlab.classroom.grading.box.isolation import Limits
 from cvlab.classroom.grading.box.replay import Policy
 from cvlab.classroom.grading.box.zygote import Zygote, clean_environment
 from cvlab.classroom.grading.intake import tasks
-from cvlab.classroom.grading.report import journal
+from cvlab.classroom.grading.report import records
 from cvlab.classroom.grading.verdict import judge
 from cvlab.classroom.grading.verdict.outcomes import Graded
 
@@ -1420,7 +1420,7 @@ def main() -> None:
     """Grade the notebooks that were named, all by default, and print their records."""
     places = Places(**json.loads(sys.argv[1]))
     for name, graded in grade_all(places):
-        print(json.dumps([name, journal.encode(graded.record).decode()]), flush=True)
+        print(json.dumps([name, records.encode(graded.record).decode()]), flush=True)
 
 
 def grade_all(places: Places) -> Iterator[tuple[str, Graded]]:

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import random
+import re
 import stat
 import struct
 import subprocess
@@ -20,8 +21,10 @@ import zipfile
 import pytest
 from conftest import ROOT
 
-from cvlab.classroom.grading.intake import answers, submissions
+from cvlab.classroom.grading.intake import answers, choice, folders, names, zips
 from cvlab.classroom.grading.intake.answers import NotebookProblem, locate, read
+from cvlab.classroom.grading.intake.members import MB, Refused
+from cvlab.classroom.grading.intake.platforms import folder
 from cvlab.classroom.grading.intake.submissions import find
 
 EXERCISE = "15_boxes"
@@ -485,18 +488,18 @@ def test_a_link_that_appears_after_the_listing_is_not_followed(tmp_path):
     link = tmp_path / "link"
     link.symlink_to(target)
     with pytest.raises(OSError, match="symbolic links"):
-        submissions._read_file(link, 100)
+        folders.read_file(link, 100)
 
 
 def test_a_device_is_refused_after_it_is_opened():
-    with pytest.raises(submissions._Refused, match="device"):
-        submissions._read_file(ROOT.__class__(os.devnull), 100)
+    with pytest.raises(Refused, match="device"):
+        folders.read_file(ROOT.__class__(os.devnull), 100)
 
 
 def test_too_large_and_unreadable_files(place, take, monkeypatch):
-    monkeypatch.setattr(submissions, "MOST_NOTEBOOK", 2 * submissions.MB)
-    (place / "large.ipynb").write_bytes(b" " * (2 * submissions.MB + 1))
-    (place / "fits.ipynb").write_bytes(b" " * (2 * submissions.MB))
+    monkeypatch.setattr(choice, "MOST_NOTEBOOK", 2 * MB)
+    (place / "large.ipynb").write_bytes(b" " * (2 * MB + 1))
+    (place / "fits.ipynb").write_bytes(b" " * (2 * MB))
     fits, large = take(place).submissions
     assert fits.path
     assert (large.path, large.problem) == (None, "The file large.ipynb is larger than 2 MB.")
@@ -505,14 +508,14 @@ def test_too_large_and_unreadable_files(place, take, monkeypatch):
 def test_an_input_error_of_one_file_stops_no_other(place, take, monkeypatch):
     for name in ("ada", "bob"):
         (place / f"{name}.ipynb").write_bytes(NB)
-    real = submissions._read_file
+    real = folders.read_file
 
     def flaky(path, most):
         if path.name == "ada.ipynb":
             raise PermissionError(13, "Permission denied")
         return real(path, most)
 
-    monkeypatch.setattr(submissions, "_read_file", flaky)
+    monkeypatch.setattr(folders, "read_file", flaky)
     ada, bob = take(place).submissions
     assert "permission denied" in ada.problem
     assert bob.path
@@ -555,7 +558,7 @@ def test_names_of_files_are_cleaned(place, take, name):
         file.write(NB)
     submission = one(take(place))
     assert submission.path
-    assert submissions.re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,80}", submission.student)
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,80}", submission.student)
     assert submission.name.isprintable()
 
 
@@ -582,7 +585,7 @@ def test_a_folder_deeper_than_any_is_refused(place, take):
 
 
 def test_a_student_with_too_many_files_stops_no_other(place, take, monkeypatch):
-    monkeypatch.setattr(submissions, "MOST_MEMBERS", 50)
+    monkeypatch.setattr(folders, "MOST_MEMBERS", 50)
     nbgrader(place, "ada", files=[f"{i}.ipynb" for i in range(60)])
     nbgrader(place, "bob")
     ada, bob = take(place).submissions
@@ -728,7 +731,7 @@ def test_a_table_of_contents_beyond_measure_is_not_read(tmp_path):
 
 
 def test_what_an_archive_may_unpack_to_is_limited(tmp_path, take, monkeypatch):
-    monkeypatch.setattr(submissions, "MOST_ARCHIVE", 1_500)
+    monkeypatch.setattr(zips, "MOST_ARCHIVE", 1_500)
     data = [notebook("x" * 900), notebook("y" * 900)]
     members = [(f"s{i}_{i}_assignsubmission_file_/15_boxes.ipynb", d) for i, d in enumerate(data)]
     first, second = take(archive(tmp_path / "m.zip", members)).submissions
@@ -1325,6 +1328,8 @@ def test_a_class_of_a_thousand_is_found_in_seconds(tmp_path):
     assert sum(each.path is None for each in intake.submissions) == 100
 
 
-def test_doctests():
-    assert doctest.testmod(answers).failed == 0
-    assert doctest.testmod(submissions).failed == 0
+@pytest.mark.parametrize("module", [answers, folder, names])
+def test_doctests(module):
+    failed, tried = doctest.testmod(module)
+    assert tried
+    assert not failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import fcntl
@@ -25,17 +26,16 @@ from xml.etree import ElementTree
 import pytest
 from waiting import processor_time, until
 
-from cvlab.classroom.grading.report import exports, feedback, journal
-from cvlab.classroom.grading.report.journal import (
-    Journal,
-    JournalError,
+from cvlab.classroom.grading.report import exports, feedback, records
+from cvlab.classroom.grading.report.harmless import file_name, harmless
+from cvlab.classroom.grading.report.journal import Journal, JournalError, load
+from cvlab.classroom.grading.report.records import (
     Key,
     Record,
     RecordError,
     TaskResult,
     decode,
     encode,
-    load,
 )
 
 KEY = Key("15_boxes", 7, "d" * 64, "1")
@@ -74,7 +74,7 @@ def record(student="ann", *tasks, name="Ann", submission=None, **more) -> Record
 
 def hostile(text: str) -> Record:
     """A record with the text in every place that takes any."""
-    label = journal.harmless(text[:150], 150, line=True) or "x"
+    label = harmless(text[:150], 150, line=True) or "x"
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     task = result(label, reason=text, hint=text, code=text)
     other = result("whole", 2, 2, "right", reason=text, hint=text, code=f"x = 1\n{text}")
@@ -103,7 +103,7 @@ def test_hostile_text_is_harmless_and_survives_a_round_trip(what):
     assert decode(line) == made
     for text in (made.name, made.flags[0], made.tasks[0].reason, made.tasks[0].code):
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", text)
-        assert journal.harmless(text, journal.CODE, code=True) == text
+        assert harmless(text, records.CODE, code=True) == text
     assert "\u202e" not in made.name + made.tasks[0].reason
     assert "\n" not in made.name + made.student
 
@@ -117,8 +117,8 @@ def test_colours_of_a_terminal_leave_no_trace():
 
 def test_lengths_are_capped_with_a_note():
     made = result(reason="r" * 10**6, code="c" * 10**6)
-    assert len(made.reason) == journal.SENTENCE
-    assert len(made.code) == journal.CODE
+    assert len(made.reason) == records.SENTENCE
+    assert len(made.code) == records.CODE
     assert made.reason.endswith("[cut here]")
     assert made.code.endswith("[cut here]")
     with pytest.raises(RecordError, match="1 to 200 characters"):
@@ -128,8 +128,8 @@ def test_lengths_are_capped_with_a_note():
 def test_cutting_twice_changes_nothing():
     for length in range(180, 220):
         text = ("ab " * 200)[:length]
-        once = journal.harmless(text, 200, line=True)
-        assert journal.harmless(once, 200, line=True) == once
+        once = harmless(text, 200, line=True)
+        assert harmless(once, 200, line=True) == once
 
 
 class Sly(str):
@@ -433,17 +433,31 @@ def test_a_second_grader_is_kept_out_until_the_first_is_gone(path):
         assert "ann" in {made.student for made in journal.records()}
 
 
+def open_files() -> list[int]:
+    """Return the descriptors of this process that are still open."""
+    found = []
+    for name in os.listdir("/dev/fd"):
+        with contextlib.suppress(OSError):
+            os.fstat(int(name))
+            found.append(int(name))
+    return found
+
+
 def test_a_forked_child_holds_no_way_to_the_journal(path):
     with Journal(path, KEY) as journal:
-        fd = journal._fd
+        mine = path.stat()
+        (fd,) = (fd for fd in open_files() if os.path.samestat(os.fstat(fd), mine))
         child = os.fork()
         if not child:
-            closed = False
+            refused = False
             try:
                 os.fstat(fd)
             except OSError:
-                closed = journal._fd < 0
-            os._exit(0 if closed else 1)
+                try:
+                    journal.add(record("bob"))
+                except JournalError:
+                    refused = True
+            os._exit(0 if refused else 1)
         assert os.waitpid(child, 0)[1] == 0
         journal.add(record())
         with path.open() as other, pytest.raises(BlockingIOError):
@@ -530,10 +544,10 @@ def test_file_names_are_safe_and_unique():
     students = ["ann", "Ann", "ANN", "a/nn", "../ann", "..", "con", "", "\0", "健太", "a" * 5000]
     students += [*HOSTILE.values(), "ann-" + hashlib.sha256(b"ann").hexdigest()[:12]]
     for secret in (b"", b"key"):
-        names = [journal.file_name(student, secret) for student in students]
+        names = [file_name(student, secret) for student in students]
         assert len({name.lower() for name in names}) == len(set(students))
         assert all(re.fullmatch(r"[a-z0-9][a-z0-9-]{0,80}", name) for name in names)
-    assert journal.file_name("ann", b"a") != journal.file_name("ann", b"b")
+    assert file_name("ann", b"a") != file_name("ann", b"b")
 
 
 # Exports
@@ -687,7 +701,7 @@ def test_gradescope():
 
 
 def test_junit():
-    tasks = [result(v, 3 if v == "right" else 0, 3, v, reason=v) for v in journal.VERDICTS]
+    tasks = [result(v, 3 if v == "right" else 0, 3, v, reason=v) for v in records.VERDICTS]
     root = ElementTree.fromstring(exports.junit_xml(grades_of(record("ann", *tasks))).encode())
     suite = root[0]
     assert suite.attrib == {
@@ -698,7 +712,7 @@ def test_junit():
         "skipped": "0",
     }
     ids = [f"{case.get('classname')}.{case.get('name')}" for case in suite]
-    assert ids == [f"15_boxes.{verdict}" for verdict in journal.VERDICTS]
+    assert ids == [f"15_boxes.{verdict}" for verdict in records.VERDICTS]
     kinds = {case.get("name"): [child.tag for child in case] for case in suite}
     assert kinds["right"] == []
     assert kinds["partial"] == kinds["wrong"] == kinds["missing"] == ["failure"]

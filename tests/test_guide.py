@@ -21,7 +21,7 @@ from conftest import ROOT, missing
 from cvlab.classroom import notebooks
 from cvlab.classroom.grading import arguments, session, verify
 from cvlab.classroom.grading.intake import submissions, tasks
-from cvlab.classroom.grading.report import journal
+from cvlab.classroom.grading.report import journal, records
 
 GUIDE = (ROOT / "book" / "instructors_guide.md").read_text(encoding="utf-8")
 SET_UP = ("make setup", "make exercises")  # these install; every build runs them
@@ -194,7 +194,7 @@ class TestTour:
         assert "lixy" in said
 
 
-def record(grades: Path, student: str, task: str) -> journal.TaskResult:
+def record(grades: Path, student: str, task: str) -> records.TaskResult:
     """Return the result of a student's task."""
     found = next(r for r in journal.load(grades / "grades.jsonl") if r.student == student)
     return next(result for result in found.tasks if result.task == task)

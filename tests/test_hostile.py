@@ -32,7 +32,7 @@ from conftest import ROOT
 
 from cvlab.classroom.grading.box.replay import Policy
 from cvlab.classroom.grading.intake import submissions, tasks
-from cvlab.classroom.grading.report import feedback, journal
+from cvlab.classroom.grading.report import feedback, records
 from cvlab.classroom.grading.verdict import judge
 from cvlab.classroom.grading.verdict.outcomes import Graded
 
@@ -61,7 +61,7 @@ def court(host: Host) -> Iterator[judge.Judge]:
 @pytest.fixture(scope="module")
 def before(court: judge.Judge) -> bytes:
     """The record of somebody who is right, before anybody else is graded."""
-    return journal.encode(court.grade(RIGHT, "ann").record)
+    return records.encode(court.grade(RIGHT, "ann").record)
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ def leaked(text: str, hidden: set[str]) -> set[str]:
     return parts & hidden
 
 
-def shown(record: journal.Record) -> str:
+def shown(record: records.Record) -> str:
     """Return a student's page without its style and its digest of the notebook."""
     page = feedback.student_page(record).replace(record.submission[:12] or "-", "")
     return html.unescape(re.sub(r"<(style|meta).*?>.*?(</style>|\n)", "", page, flags=re.S))
@@ -222,8 +222,8 @@ def test_the_search_for_hidden_numbers_finds_them(court, hidden):
     value = next(floats([court.expected["softmax", "small"]]))
     for spelt in (repr(value), f"{value:.12f}", f"x{value * 1e9:.0f}y", f"[-{value}, 3]"):
         assert leaked(f"<p>it stops with {spelt} &amp; no more</p>", hidden), spelt
-    planted = journal.TaskResult("softmax", 0, 4, "error", f"It stops with {value}.")
-    record = journal.Record("m", "", "small", "", 1, (planted,))
+    planted = records.TaskResult("softmax", 0, 4, "error", f"It stops with {value}.")
+    record = records.Record("m", "", "small", "", 1, (planted,))
     assert leaked(shown(record), hidden)
 
 
@@ -260,7 +260,7 @@ def test_a_notebook_gets_what_it_is_worth_and_touches_nothing(name, host, court,
     assert_as_expected(name, graded, data, hidden)
     assert_nothing_runs(host, court)
     host.assert_untouched()
-    assert journal.encode(court.grade(RIGHT, "ann").record) == before
+    assert records.encode(court.grade(RIGHT, "ann").record) == before
 
 
 def test_the_corpus_is_large():
@@ -314,7 +314,7 @@ def test_an_unprivileged_user_gives_the_same_grades(host, court, tmp_path):
     theirs = dict(lines)
     assert theirs.keys() == corpus.CASES.keys()
     for name, case in corpus.CASES.items():
-        found = journal.decode(theirs[name].encode())
+        found = records.decode(theirs[name].encode())
         loose = any(" or " in verdict for verdict, _ in case.marks.values())
         for result, most in zip(found.tasks, corpus.POINTS, strict=True):
             verdict, points = case.marks.get(result.task, ("right", most))
@@ -494,7 +494,7 @@ def test_a_file_that_is_no_notebook_earns_nothing(name, tmp_path, court, host, b
     assert grades["mallory"].points == 0
     assert {task.verdict for task in grades["mallory"].tasks} <= {"missing", "refused"}
     assert grades["mallory"].flags
-    assert journal.encode(grades["ann"]) == before
+    assert records.encode(grades["ann"]) == before
     assert solution.read_bytes() == small.solution()
     assert not list(tmp_path.parent.rglob("climbed*"))
     host.assert_untouched()

@@ -23,7 +23,7 @@ from cvlab.classroom.grading.box import isolation, replay
 from cvlab.classroom.grading.box.replay import Policy, Reply, Sitting, Watch
 from cvlab.classroom.grading.box.zygote import Zygote
 from cvlab.classroom.grading.intake import answers, tasks
-from cvlab.classroom.grading.report import journal
+from cvlab.classroom.grading.report import records
 from cvlab.classroom.grading.verdict import judge, referee
 from cvlab.classroom.grading.verdict.judge import Judge
 from cvlab.classroom.grading.verdict.references import JudgeError
@@ -74,11 +74,11 @@ def with_cells(*cells: str, at: int = 1, **answers: str) -> bytes:
     return small.data(notebook)
 
 
-def graded(court: Judge, **answers: str) -> journal.Record:
+def graded(court: Judge, **answers: str) -> records.Record:
     return court.grade(small.data(small.student(**answers)), "ann").record
 
 
-def verdicts(record: journal.Record) -> dict[str, tuple[str, float]]:
+def verdicts(record: records.Record) -> dict[str, tuple[str, float]]:
     return {result.task: (result.verdict, result.points) for result in record.tasks}
 
 
@@ -534,7 +534,7 @@ def test_any_order_and_any_number_of_threads_give_the_same_records(court):
     names = [*notebooks] * 3
 
     def one(name: str) -> tuple[str, bytes]:
-        return name, journal.encode(court.grade(notebooks[name], name).record)
+        return name, records.encode(court.grade(notebooks[name], name).record)
 
     alone = dict(map(one, notebooks))
     for threads in (1, 4):

@@ -34,7 +34,8 @@ from cvlab.classroom.grading.intake.submissions import Submission
 from cvlab.classroom.grading.intake.tasks import Exercise
 from cvlab.classroom.grading.report import exports, feedback
 from cvlab.classroom.grading.report.exports import Grade, Late
-from cvlab.classroom.grading.report.journal import Journal, Key, Record, one_sentence
+from cvlab.classroom.grading.report.journal import Journal, one_sentence
+from cvlab.classroom.grading.report.records import Key, Record
 from cvlab.classroom.grading.verdict import judge
 from cvlab.classroom.grading.verdict.judge import Judge
 from cvlab.classroom.grading.verdict.outcomes import Graded

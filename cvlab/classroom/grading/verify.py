@@ -16,7 +16,7 @@ from cvlab.classroom import exercises, notebooks
 from cvlab.classroom.grading.box.replay import Place, Policy
 from cvlab.classroom.grading.intake import tasks
 from cvlab.classroom.grading.intake.tasks import Exercise, Task
-from cvlab.classroom.grading.report.journal import TaskResult
+from cvlab.classroom.grading.report.records import TaskResult
 from cvlab.classroom.grading.verdict.judge import Judge
 
 #: Answers of whoever has not thought: what is earned by them can be guessed.

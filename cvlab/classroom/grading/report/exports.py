@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from cvlab.classroom.grading.report.journal import LABEL, Record, file_name, harmless, replace
+from cvlab.classroom.grading.report.harmless import LABEL, file_name, harmless
+from cvlab.classroom.grading.report.journal import replace
+from cvlab.classroom.grading.report.records import Record
 
 #: Verdicts that JUnit calls an error, the program's fault, and not a failure, a wrong value.
 ERRORS = ("error", "timeout", "crash", "refused")

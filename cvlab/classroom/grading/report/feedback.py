@@ -17,7 +17,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from cvlab.classroom.grading.report.exports import Grade, rounded, task_names
-from cvlab.classroom.grading.report.journal import Record, TaskResult, file_name, replace
+from cvlab.classroom.grading.report.harmless import file_name
+from cvlab.classroom.grading.report.journal import replace
+from cvlab.classroom.grading.report.records import Record, TaskResult
 
 LINE_LENGTH = 400  #: characters of a line of code on a page
 SLOWEST = 5  #: submissions in the list of the slowest

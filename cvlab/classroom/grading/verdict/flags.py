@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cvlab.classroom.grading.box.replay import Reply, Sitting
 from cvlab.classroom.grading.intake.answers import Code, Located
-from cvlab.classroom.grading.report.journal import TaskResult
+from cvlab.classroom.grading.report.records import TaskResult
 from cvlab.classroom.grading.verdict import reasons
 from cvlab.classroom.grading.verdict.outcomes import CellOutcome, ProbeOutcome
 

@@ -15,7 +15,7 @@ from cvlab.classroom.grading.box.replay import Reply, Sitting
 from cvlab.classroom.grading.intake import answers
 from cvlab.classroom.grading.intake.answers import Answer, Located, NotebookProblem
 from cvlab.classroom.grading.intake.tasks import Probe, Task
-from cvlab.classroom.grading.report.journal import TaskResult
+from cvlab.classroom.grading.report.records import TaskResult
 from cvlab.classroom.grading.verdict import flags, hints, reasons, rebinding
 from cvlab.classroom.grading.verdict.examiner import Examiner
 from cvlab.classroom.grading.verdict.outcomes import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from cvlab.classroom.grading.box.replay import Sitting
-from cvlab.classroom.grading.report.journal import TaskResult
+from cvlab.classroom.grading.report.records import TaskResult
 from cvlab.classroom.grading.verdict.examiner import Examiner
 
 HINT_SECONDS = 5.0  # for a visible check, which may never end

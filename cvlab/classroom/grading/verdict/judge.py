@@ -17,7 +17,7 @@ from collections.abc import Callable
 from cvlab.classroom.grading.box.replay import Place, Policy
 from cvlab.classroom.grading.box.zygote import Zygote
 from cvlab.classroom.grading.intake.tasks import Exercise
-from cvlab.classroom.grading.report.journal import Record
+from cvlab.classroom.grading.report.records import Record
 from cvlab.classroom.grading.verdict import flags, references
 from cvlab.classroom.grading.verdict.examiner import Examiner
 from cvlab.classroom.grading.verdict.hearing import hear

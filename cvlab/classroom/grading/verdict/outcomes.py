@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from cvlab.classroom.grading.box.replay import Reply
 from cvlab.classroom.grading.intake.answers import Answer
 from cvlab.classroom.grading.intake.tasks import Task
-from cvlab.classroom.grading.report.journal import Record, TaskResult
+from cvlab.classroom.grading.report.records import Record, TaskResult
 
 
 @dataclass(frozen=True)

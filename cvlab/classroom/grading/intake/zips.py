@@ -1,0 +1,143 @@
+"""Read a zip file that may be hostile: what it says of its own sizes is not believed.
+
+Format: APPNOTE 6.3 for zip files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import stat
+import zipfile
+import zlib
+from typing import IO
+
+from cvlab.classroom.grading.intake.members import (
+    CLUTTER,
+    MB,
+    MOST_MEMBERS,
+    Member,
+    Refused,
+    no_file,
+)
+from cvlab.classroom.grading.intake.names import MOST_NAME, shown
+
+MOST_ARCHIVE = 2_000 * MB  # unpacked
+MOST_INNER = 50 * MB  # a student's own zip, packed
+MOST_RATIO = 400  # unpacked to packed, for what unpacks to more than RATIO_FROM
+RATIO_FROM = 5 * MB
+MOST_DIRECTORY = 4 * MB  # an archive's table of contents: 400 bytes a member
+
+
+class _Allowance:
+    """The bytes that may still be unpacked from an archive, counted as they come."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+
+class _Careful(io.BufferedReader):
+    """A file that refuses to read more at once than any honest table of contents needs."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        most = MOST_DIRECTORY + 1
+        data = super().read(most if size is None or size < 0 else min(size, most))
+        if len(data) == most:
+            raise Refused(f"has more than {MOST_MEMBERS} members")
+        return data
+
+
+def read_zip(file: IO[bytes]) -> list[Member]:
+    """Return the members of an archive; they can be read for as long as the file is open.
+
+    Raises:
+        Refused: if it is no archive that is read.
+    """
+    return _members(_opened(file), _Allowance(MOST_ARCHIVE))
+
+
+def unzipped(member: Member) -> list[tuple[str, Member]]:
+    """Return the files of a student's own zip; a zip inside of it stays closed."""
+    archive = _opened(io.BytesIO(member.read(MOST_INNER)))  # type: ignore[arg-type]
+    inner = _members(archive, _Allowance(2 * MOST_INNER))
+    return [(each.parts[-1], each) for each in inner if not each.folder]
+
+
+def _opened(file: IO[bytes]) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(_Careful(file))  # type: ignore[arg-type]
+    except UnicodeDecodeError:
+        raise Refused("holds names that are not UTF-8, although it says so") from None
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError):
+        raise Refused("is not a readable zip file") from None
+    if len(archive.infolist()) > MOST_MEMBERS:
+        raise Refused(f"has more than {MOST_MEMBERS} members")
+    return archive
+
+
+def _members(archive: zipfile.ZipFile, allowance: _Allowance) -> list[Member]:
+    members = []
+    for info in archive.infolist():
+        parts, fault = _archive_parts(info)
+        if not parts or any(CLUTTER.match(part) for part in parts[:-1]):
+            continue
+
+        def read(most: int, info: zipfile.ZipInfo = info) -> bytes:
+            return _unpack(archive, info, most, allowance)
+
+        year, month, day, hour, minute, second = info.date_time
+        modified = ((((year * 12 + month) * 31 + day) * 24 + hour) * 60 + minute) * 60 + second
+        members.append(Member(parts, read, float(modified), info.is_dir(), fault))
+    return members
+
+
+def _archive_parts(info: zipfile.ZipInfo) -> tuple[tuple[str, ...], str | None]:
+    """Return the cleaned parts of a member's name, and why it is refused."""
+    name = info.filename
+    if not info.flag_bits & 0x800:  # the name is in no stated encoding, and zipfile guessed cp437
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    mode = info.external_attr >> 16
+    fault = None
+    if len(name) > MOST_NAME:
+        fault, name = "has a name that is too long", name[:MOST_NAME]
+    elif name.startswith("/") or "\\" in name or re.match(r"[A-Za-z]:", name):
+        fault = "has an absolute or a Windows path in the archive"
+    elif ".." in name.split("/"):
+        fault = "has a path that leads out of the archive"
+    elif info.flag_bits & 1:
+        fault = "is encrypted; unlock the archive first"
+    elif stat.S_IFMT(mode) and not stat.S_ISDIR(mode):
+        fault = no_file(mode)
+    # Other methods may turn a few bytes into gigabytes in one step, before they can be counted.
+    if not fault and info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        fault = "is packed by a method other than deflate; pack it anew"
+    parts = tuple(shown(p) for p in re.split(r"[/\\]", name) if p not in ("", ".", ".."))
+    return parts, fault
+
+
+def _unpack(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int, allowance: _Allowance
+) -> bytes:
+    """Unpack a member in small steps and stop at whatever limit comes first."""
+    pieces, size = [], 0
+    try:
+        with archive.open(info) as file:
+            while piece := file.read(1 << 16):
+                size += len(piece)
+                allowance.left -= len(piece)
+                if size > most:
+                    raise Refused(f"is larger than {most // MB} MB")
+                if size > RATIO_FROM and size > MOST_RATIO * max(info.compress_size, 1):
+                    raise Refused(f"unpacks to more than {MOST_RATIO} times its size")
+                if allowance.left < 0:
+                    raise Refused("is beyond what one archive may unpack to; extract it first")
+                pieces.append(piece)
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError) as error:
+        raise Refused(f"is damaged ({_sentence_part(str(error))})") from None
+    return b"".join(pieces)
+
+
+def _sentence_part(text: str) -> str:
+    return shown(text).rstrip(".")[:200]
