@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +28,7 @@ import psutil
 import pytest
 import small_exercise as small
 from conftest import ROOT
+from waiting import GIVE_UP, until
 
 from cvlab.classroom.grading.box.replay import Policy
 from cvlab.classroom.grading.intake import submissions, tasks
@@ -152,10 +152,7 @@ def assert_nothing_runs(host: Host, court: judge.Judge) -> None:
     if box is not None:
         referee = psutil.Process(box.pid)
         allowed |= {referee.pid, *(child.pid for child in referee.children(recursive=True))}
-    ends = time.monotonic() + 5
-    while (left := host.left(allowed)) and time.monotonic() < ends:
-        time.sleep(0.02)
-    assert not left
+    assert until(lambda: not host.left(allowed)), host.left(allowed)
     assert {child.pid for child in zygote.children(recursive=True)} <= allowed
     assert not [c for c in zygote.net_connections() if c.status == psutil.CONN_LISTEN]
 
@@ -305,7 +302,8 @@ def test_an_unprivileged_user_gives_the_same_grades(host, court, tmp_path):
             command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd="/", env=environment
         )
         try:
-            lines = [json.loads(line) for line in started.communicate(timeout=400)[0].splitlines()]
+            said = started.communicate(timeout=8 * GIVE_UP)[0]
+            lines = [json.loads(line) for line in said.splitlines()]
         finally:
             started.kill()
             shutil.rmtree(home)
