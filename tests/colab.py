@@ -19,6 +19,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -84,12 +85,14 @@ def main() -> int:
               "network and 8 GB of disk.", file=sys.stderr)  # fmt: skip
         return 1
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    for step in todo:
-        print(f"$ {step.strip()}", flush=True)
-        command = ["bash", "-e", "-o", "pipefail", "-c", step]
-        done = subprocess.run(command, cwd=ROOT, check=False, env=os.environ | {"PATH": path})
-        if done.returncode:
-            return done.returncode
+    with tempfile.TemporaryDirectory() as folder:
+        environ = os.environ | {"PATH": path, "RUNNER_TEMP": folder}
+        for step in todo:
+            print(f"$ {step.strip()}", flush=True)
+            command = ["bash", "-e", "-o", "pipefail", "-c", step]
+            done = subprocess.run(command, cwd=ROOT, check=False, env=environ)
+            if done.returncode:
+                return done.returncode
     return 0
 
 

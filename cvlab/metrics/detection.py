@@ -260,10 +260,8 @@ def _area_under(curve: DetectionCurve, interpolation: Interpolation) -> float:
     best = np.maximum.accumulate(curve.precision[::-1])[::-1]
     if interpolation == "all-point":
         return float(np.sum(np.diff(curve.recall, prepend=0) * best))
-    if interpolation == "11-point":
-        grid = np.linspace(0, 1, 11) - 1e-12  # a recall of 3/5 reaches 0.6 in spite of rounding
-    else:
-        grid = np.linspace(0, 1, 101)  # to the last bit as COCO has it
+    # A recall of 3/5 reaches 0.6 in spite of rounding; 101 points are COCO's to the last bit.
+    grid = np.linspace(0, 1, 11) - 1e-12 if interpolation == "11-point" else np.linspace(0, 1, 101)
     places = np.searchsorted(curve.recall, grid, side="left")
     return float(np.append(best, 0.0)[places].mean())
 

@@ -110,8 +110,10 @@ def decay(average: Any) -> float:
     return float(average)
 
 
-def file(checkpoint: Any) -> Path:
-    """Return the path of a file, which need not exist."""
+def file(checkpoint: Any) -> Path | None:
+    """Return the path of a file, which need not exist; None if none is asked for."""
+    if checkpoint is None:
+        return None
     if not isinstance(checkpoint, str | os.PathLike):
         raise TypeError(f"checkpoint must be the path of a file, not {type(checkpoint).__name__}.")
     path = Path(checkpoint)

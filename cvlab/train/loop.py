@@ -171,11 +171,9 @@ def fit(
         callbacks=callbacks,
         patience=patience,
     )
-    saved = None
-    if checkpoint is not None:
-        settings = {"seed": seed, "batch size": batch_size}
-        saved = Checkpoint(arguments.file(checkpoint), settings, train.generators)
-
+    settings = {"seed": seed, "batch size": batch_size}
+    path = arguments.file(checkpoint)
+    saved = path and Checkpoint(path, settings, train.generators)
     started, shown = time.perf_counter(), progress_bar(epochs, train, run.history, progress)
     with isolated(model, seed, device) as modes, shown as bar:
         if saved is not None:
