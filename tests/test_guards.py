@@ -27,6 +27,7 @@ def first(cells, kind="code", containing=""):
     return next(c for c in cells if c["cell_type"] == kind and containing in c["source"])
 
 
+@pytest.mark.slow
 def test_a_clean_copy_has_no_faults(copy):
     root = copy()
     rules = [rule for rule in hygiene.RULES if rule is not hygiene.ruff]
@@ -159,6 +160,7 @@ def test_another_address(copy):
     assert any("someone-else" in fault for fault in address.faults(root))
 
 
+@pytest.mark.slow
 def test_moving_the_address_moves_everything(copy):
     root = copy()
     old = address.slug(address.current(root))

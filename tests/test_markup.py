@@ -26,6 +26,7 @@ def parsed(fig):
     return page, page.find("source"), page.find("img")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colours", [1, 2, 3, 17, 255, 256])
 def test_few_colours_are_exact(colours):
     rng = np.random.default_rng(colours)

@@ -76,6 +76,7 @@ def march(identity, size, yaw, elevation, steps=2000):
     return shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("identity", range(20), ids=NAMES)
 def test_masks_and_hiding_equal_an_independent_marcher(identity):
     rng, compared = np.random.default_rng(identity), 0

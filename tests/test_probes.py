@@ -135,6 +135,7 @@ def test_the_solution_gets_all_points(task, seed):
     assert points == pytest.approx(about.points)
 
 
+@pytest.mark.slow
 @by_task
 def test_the_value_of_a_probe_depends_on_the_seed_and_nothing_else(task):
     name, about = TASKS[task]
@@ -283,6 +284,7 @@ RIGHT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "function"), RIGHT)
 def test_a_right_answer_in_another_style_gets_all_points(task, function):
     _, about = TASKS[task]

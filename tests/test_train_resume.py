@@ -203,6 +203,7 @@ def stop_in(epoch):
     return callback
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 2, 5])
 @pytest.mark.parametrize("kind", ["tensors", "loader"])
 def test_an_interrupted_run_ends_as_if_it_had_not_been(samples, tmp_path, epoch, kind):

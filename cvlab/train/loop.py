@@ -171,8 +171,7 @@ def fit(
         callbacks=callbacks,
         patience=patience,
     )
-    settings = {"seed": seed, "batch size": batch_size}
-    path = arguments.file(checkpoint)
+    path, settings = arguments.file(checkpoint), {"seed": seed, "batch size": batch_size}
     saved = path and Checkpoint(path, settings, train.generators)
     started, shown = time.perf_counter(), progress_bar(epochs, train, run.history, progress)
     with isolated(model, seed, device) as modes, shown as bar:
