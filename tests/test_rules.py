@@ -12,7 +12,7 @@ import pytest
 
 from cvlab.checking import code, rules
 from cvlab.checking.rules import Rules
-from cvlab.classroom.grading.intake import answers, tasks
+from cvlab.classroom.grading.intake import answers, ipynb, tasks
 from cvlab.classroom.grading.verdict.source import SubmissionCode
 
 SETUP = """import math
@@ -517,7 +517,7 @@ def graders(declared, cells, answer):
     )
     exercise = tasks.parse(solved, "small")
     task = tasks.parse(notebook([], "def f(x):\n    return x", declared), "small").tasks[0]
-    located = answers.locate(answers.read(notebook(cells, answer, declared)), exercise.notebook)
+    located = answers.locate(ipynb.read(notebook(cells, answer, declared)), exercise.notebook)
     reach = SubmissionCode(exercise.setup, located).reach(task, located.answers[0])
     return rules.breach(task.declared, reach)
 
@@ -550,6 +550,7 @@ def told(kernel, declared, cells, answer, history=True):
     return None if fault is None else str(fault)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_the_check_and_the_grader_agree(kernel, capsys, name):
     declared, cells, answer, wanted = CASES[name]
@@ -673,6 +674,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_reading_takes_time_that_grows_with_the_length_only(name):
     def seconds(count):
