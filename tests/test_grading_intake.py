@@ -21,8 +21,9 @@ import zipfile
 import pytest
 from conftest import ROOT
 
-from cvlab.classroom.grading.intake import answers, choice, folders, names, zips
-from cvlab.classroom.grading.intake.answers import NotebookProblem, locate, read
+from cvlab.classroom.grading.intake import choice, folders, ipynb, magics, names, syntax, zips
+from cvlab.classroom.grading.intake.answers import locate
+from cvlab.classroom.grading.intake.ipynb import NotebookProblem, read
 from cvlab.classroom.grading.intake.members import MB, Refused
 from cvlab.classroom.grading.intake.platforms import folder
 from cvlab.classroom.grading.intake.submissions import find
@@ -1298,13 +1299,13 @@ def test_memory_stays_small_and_no_library_is_loaded(tmp_path):
 
 MEASURE_READ = """
 import json, resource
-from cvlab.classroom.grading.intake import answers
+from cvlab.classroom.grading.intake import ipynb
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 fill = {b"{},": 499_000, b'"ab",': 999_000, b"1.5,": 2_990_000}
 for piece, count in fill.items():
-    answers.read(b'{"cells": [], "a": [' + piece * count + b"1]}")
+    ipynb.read(b'{"cells": [], "a": [' + piece * count + b"1]}")
 wide = "\\U0001f600" + "x" * 15_000_000
-answers.read(json.dumps({"cells": [{"source": wide}]}, ensure_ascii=False).encode())
+ipynb.read(json.dumps({"cells": [{"source": wide}]}, ensure_ascii=False).encode())
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
@@ -1328,7 +1329,7 @@ def test_a_class_of_a_thousand_is_found_in_seconds(tmp_path):
     assert sum(each.path is None for each in intake.submissions) == 100
 
 
-@pytest.mark.parametrize("module", [answers, folder, names])
+@pytest.mark.parametrize("module", [ipynb, magics, syntax, folder, names])
 def test_doctests(module):
     failed, tried = doctest.testmod(module)
     assert tried

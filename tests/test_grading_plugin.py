@@ -17,7 +17,7 @@ from nbval.plugin import IPyNbCell
 
 from cvlab.classroom.grading import plugin
 from cvlab.classroom.grading.box.zygote import ZygoteError
-from cvlab.classroom.grading.intake import answers, tasks
+from cvlab.classroom.grading.intake import ipynb, tasks
 from cvlab.classroom.grading.verdict.judge import Judge
 
 OPTIONS = ["-p", "cvlab.classroom.grading.plugin", "-p", "no:cacheprovider", "-p", "no:xdist"]
@@ -149,8 +149,8 @@ def expected(judge: Judge, notebook: dict | bytes) -> dict[str, str]:
     data = notebook if isinstance(notebook, bytes) else small.data(notebook)
     graded = judge.grade(data, "expected")
     try:
-        code = [cell.index for cell in answers.read(data).cells if cell.kind == "code"]
-    except answers.NotebookProblem:
+        code = [cell.index for cell in ipynb.read(data).cells if cell.kind == "code"]
+    except ipynb.NotebookProblem:
         return {"notebook": "failed"} | dict.fromkeys(PROBES, "failed")
     fates = {one.index: one.fate for one in graded.cells}
     found = {}

@@ -22,7 +22,7 @@ import small_exercise as small
 from cvlab.classroom.grading.box import isolation, replay
 from cvlab.classroom.grading.box.replay import Policy, Reply, Sitting, Watch
 from cvlab.classroom.grading.box.zygote import Zygote
-from cvlab.classroom.grading.intake import answers, tasks
+from cvlab.classroom.grading.intake import answers, ipynb, tasks
 from cvlab.classroom.grading.report import records
 from cvlab.classroom.grading.verdict import judge, referee
 from cvlab.classroom.grading.verdict.judge import Judge
@@ -402,8 +402,8 @@ def test_reading_code_takes_time_that_grows_with_its_length_only():
     def seconds(count: int) -> float:
         chain = "\n".join(f"a{i} = lambda: a{i + 1}" for i in range(count, -1, -1))
         located = answers.locate(
-            answers.read(with_cells(chain, row_means=means("x.mean(1) + 0 * a0()"))),
-            answers.read(small.solution()),
+            ipynb.read(with_cells(chain, row_means=means("x.mean(1) + 0 * a0()"))),
+            ipynb.read(small.solution()),
         )
         (task, *_) = tasks.parse(small.solution(), "small").tasks
         began = time.process_time()

@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from cvlab.classroom import notebooks
 from cvlab.classroom.grading import parity
-from cvlab.classroom.grading.intake import answers, tasks
+from cvlab.classroom.grading.intake import ipynb, tasks
 from cvlab.classroom.grading.verdict.judge import Judge
 
 CHECK, RAISES = "nbval-check-output", "raises-exception"
@@ -434,7 +434,7 @@ def test_the_grader_says_of_each_cell_what_nbval_says(tmp_path, name):
         for label in handed_in:
             data = (tmp_path / f"{label}.ipynb").read_bytes()
             graded = judge.grade(data, label)
-            code = [cell for cell in answers.read(data).cells if cell.kind == "code"]
+            code = [cell for cell in ipynb.read(data).cells if cell.kind == "code"]
             fates = {one.index: one.fate for one in graded.cells}
             for number, cell in enumerate(code):
                 item = (f"{label}.ipynb", f"Cell {number}")

@@ -28,7 +28,7 @@ from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError, nocolors
 
 from cvlab.classroom.grading import session
 from cvlab.classroom.grading.box.zygote import ZygoteError
-from cvlab.classroom.grading.intake import answers, tasks
+from cvlab.classroom.grading.intake import ipynb, tasks
 from cvlab.classroom.grading.verdict.judge import Judge
 from cvlab.classroom.grading.verdict.outcomes import CellOutcome, Graded
 
@@ -212,8 +212,8 @@ class Submission(IPyNbFile):
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
         """Iterate over the code cells, and over the tasks with their probes."""
         try:
-            cells = answers.read(self._data()).cells
-        except answers.NotebookProblem as problem:
+            cells = ipynb.read(self._data()).cells
+        except ipynb.NotebookProblem as problem:
             cells = ()
             yield UnreadableFile.from_parent(self, name="notebook", fault=str(problem))
         code = [cell for cell in cells if cell.kind == "code"]
@@ -227,7 +227,7 @@ class Submission(IPyNbFile):
 
     def _data(self) -> bytes:
         with self.path.open("rb") as file:
-            return file.read(answers.MOST_BYTES + 1)  # one more will be refused
+            return file.read(ipynb.MOST_BYTES + 1)  # one more will be refused
 
     def setup(self) -> None:
         """Start no kernel."""

@@ -20,7 +20,9 @@ from typing import Any
 from cvlab.checking import compare
 from cvlab.checking.rules import Rules
 from cvlab.classroom.exercises import HIDDEN_TAGS
-from cvlab.classroom.grading.intake import answers
+from cvlab.classroom.grading.intake import ipynb
+from cvlab.classroom.grading.intake.magics import plain
+from cvlab.classroom.grading.intake.plan import task_names
 
 PROBE_TAG = "probe"
 WRONG_TAG = "wrong-answer"
@@ -100,7 +102,7 @@ class Exercise:
     """An exercise and how it is graded; `setup` are the cells that come before the first task."""
 
     name: str
-    notebook: answers.Notebook = field(repr=False)
+    notebook: ipynb.Notebook = field(repr=False)
     setup: tuple[str, ...]
     tasks: tuple[Task, ...]
     digest: str
@@ -131,8 +133,8 @@ def parse(data: bytes, name: str) -> Exercise:
         ExerciseError: if the notebook, a probe or a rule is not as the guide says.
     """
     try:
-        notebook = answers.read(data)
-        defined = answers.task_names(notebook)
+        notebook = ipynb.read(data)
+        defined = task_names(notebook)
     except (ValueError, SyntaxError) as error:
         raise ExerciseError(f"{name}: {error}") from error
     points = _points(data, name)
@@ -141,7 +143,7 @@ def parse(data: bytes, name: str) -> Exercise:
     checks = {cell.grade_id: cell for cell in notebook.cells if cell.grade}
     first = min(cell.index for cell in solutions.values())
     setup = tuple(
-        answers.plain(cell.source)
+        plain(cell.source)
         for cell in notebook.cells
         if cell.kind == "code" and cell.index < first and not HIDDEN_TAGS & set(cell.tags)
     )
@@ -150,7 +152,7 @@ def parse(data: bytes, name: str) -> Exercise:
             name=task,
             points=points[task],
             names=names,
-            solution=answers.plain(solutions[task].source),
+            solution=plain(solutions[task].source),
             check=_with_helpers(notebook, checks[f"check-{task}"], first),
             probes=tuple(probes.get(task, ())),
             rules=tuple(rules.get(task, ())),
@@ -164,7 +166,7 @@ def parse(data: bytes, name: str) -> Exercise:
     return Exercise(name, notebook, setup, tasks, hashlib.sha256(data).hexdigest())
 
 
-def _promised(check: answers.Cell, name: str) -> dict[str, Any]:
+def _promised(check: ipynb.Cell, name: str) -> dict[str, Any]:
     """Return what a check declares of its task: its rules, and where to read on."""
     here = f"{name}, cell {check.id or check.index + 1}"
     for node in _tree(check, here).body:
@@ -180,14 +182,14 @@ def _promised(check: answers.Cell, name: str) -> dict[str, Any]:
     return {}
 
 
-def _with_helpers(notebook: answers.Notebook, check: answers.Cell, first: int) -> str:
+def _with_helpers(notebook: ipynb.Notebook, check: ipynb.Cell, first: int) -> str:
     """Return a check, preceded by what the notebook gives students between its tasks."""
     helpers = [
-        answers.plain(cell.source)
+        plain(cell.source)
         for cell in notebook.cells[first : check.index]
         if cell.kind == "code" and not (cell.solution or cell.grade or HIDDEN_TAGS & set(cell.tags))
     ]
-    return "\n\n".join([*helpers, answers.plain(check.source)])
+    return "\n\n".join([*helpers, plain(check.source)])
 
 
 def _points(data: bytes, name: str) -> dict[str, float]:
@@ -224,7 +226,7 @@ def _add_up(task: Task, name: str) -> None:
 
 
 def _declared(
-    notebook: answers.Notebook, name: str, known: set[str]
+    notebook: ipynb.Notebook, name: str, known: set[str]
 ) -> tuple[dict[str, list[Probe]], dict[str, list[Rule]], dict[str, list[WrongAnswer]]]:
     """Return the probes, rules and wrong answers of each task."""
     probes: dict[str, list[Probe]] = {}
@@ -251,9 +253,9 @@ def _declared(
     return probes, rules, wrong
 
 
-def _check_functions(cell: answers.Cell) -> Iterator[tuple[str, tuple[str, tuple[str, ...]]]]:
+def _check_functions(cell: ipynb.Cell) -> Iterator[tuple[str, tuple[str, tuple[str, ...]]]]:
     """Iterate over the names of a cell's checks, each with its task and what it is called with."""
-    tree = ast.parse(answers.plain(cell.source))
+    tree = ast.parse(plain(cell.source))
     called = {
         node.value.func.id: tuple(a.id for a in node.value.args if isinstance(a, ast.Name))
         for node in tree.body
@@ -276,7 +278,7 @@ def _decorator(node: ast.FunctionDef, kind: str) -> ast.Call | None:
 
 
 def _wrong_answers(
-    cell: answers.Cell, checks: dict[str, tuple[str, tuple[str, ...]]], here: str
+    cell: ipynb.Cell, checks: dict[str, tuple[str, tuple[str, ...]]], here: str
 ) -> Iterator[tuple[str, WrongAnswer]]:
     tree = _tree(cell, here)
     refusals = [node for node in tree.body if _is_refusal(node)]
@@ -298,14 +300,14 @@ def _is_refusal(node: ast.stmt) -> bool:
     )
 
 
-def _tree(cell: answers.Cell, here: str) -> ast.Module:
+def _tree(cell: ipynb.Cell, here: str) -> ast.Module:
     try:
-        return ast.parse(answers.plain(cell.source))
+        return ast.parse(plain(cell.source))
     except SyntaxError as error:
         raise ExerciseError(f"{here}, line {error.lineno}: {error.msg}.") from error
 
 
-def _declaration(cell: answers.Cell, here: str) -> tuple[str, Probe | Rule]:
+def _declaration(cell: ipynb.Cell, here: str) -> tuple[str, Probe | Rule]:
     """Return the task and the probe or rule that a cell declares."""
     tree = _tree(cell, here)
     found = [

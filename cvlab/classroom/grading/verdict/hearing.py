@@ -12,8 +12,8 @@ import math
 from cvlab.checking import code as reading
 from cvlab.checking import compare, rules
 from cvlab.classroom.grading.box.replay import Reply, Sitting
-from cvlab.classroom.grading.intake import answers
-from cvlab.classroom.grading.intake.answers import Answer, Located, NotebookProblem
+from cvlab.classroom.grading.intake import answers, ipynb
+from cvlab.classroom.grading.intake.answers import Answer, Located
 from cvlab.classroom.grading.intake.tasks import Probe, Task
 from cvlab.classroom.grading.report.records import TaskResult
 from cvlab.classroom.grading.verdict import flags, hints, reasons, rebinding
@@ -45,8 +45,8 @@ def hear(examiner: Examiner, references: References, data: bytes | None) -> Hear
     if data is None:
         return Heard([nothing(task, "Nothing was handed in.") for task in exercise.tasks])
     try:
-        located = answers.locate(answers.read(data), exercise.notebook)
-    except NotebookProblem as error:
+        located = answers.locate(ipynb.read(data), exercise.notebook)
+    except ipynb.NotebookProblem as error:
         return Heard([refused(task, str(error)) for task in exercise.tasks], [str(error)])
     with examiner.sitting(located) as sitting:
         hearing = Hearing(examiner, references, located, sitting)
