@@ -6,7 +6,7 @@ import numpy as np
 
 from right_answers import answers
 
-"""Right answers in other styles to the tasks of 06_evaluation, for tests/test_probes.py."""
+"""Right answers in other styles to the tasks of 06_evaluation, for tests/grading/test_probes.py."""
 
 
 @answers("histogram-intersection")

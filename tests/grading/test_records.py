@@ -24,6 +24,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from conftest import ROOT
 from waiting import processor_time, until
 
 from cvlab.classroom.grading.report import exports, feedback, records
@@ -378,11 +379,14 @@ def test_a_damaged_line_in_the_middle_is_named(path, damage):
         assert len(journal) == 2
 
 
+#: What the scripts below import from: this module, and what it imports itself.
+HERE = f"{Path(__file__).parent}:{ROOT / 'tests'}"
+
 WRITER = """
 import sys, time, random
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from test_grading_records import KEY, HOSTILE, Journal, hostile
+sys.path[:0] = sys.argv[2].split(":")
+from test_records import KEY, HOSTILE, Journal, hostile
 made = [hostile(text) for text in HOSTILE.values()] * 40
 wanted = {one.student: one.submission for one in made}
 with Journal(Path(sys.argv[1]), KEY) as journal:
@@ -402,7 +406,7 @@ def test_a_grader_killed_at_random_moments_resumes_to_equal_bytes(tmp_path, path
     rng, sizes = random.Random(0), []
     for _ in range(6):
         wanted = rng.randrange(1, 100_000) + (path.stat().st_size if path.exists() else 0)
-        command = [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parent)]
+        command = [sys.executable, "-c", WRITER, str(path), HERE]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout.readline() == "open\n"
             assert until(lambda wanted=wanted: path.stat().st_size >= wanted)
@@ -419,7 +423,7 @@ def test_a_grader_killed_at_random_moments_resumes_to_equal_bytes(tmp_path, path
 
 
 def test_a_second_grader_is_kept_out_until_the_first_is_gone(path):
-    command = [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", WRITER, str(path), HERE]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout.readline() == "open\n"
         with pytest.raises(JournalError, match="in use by another grader"):
@@ -467,8 +471,8 @@ def test_a_forked_child_holds_no_way_to_the_journal(path):
 FULL = """
 import resource, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from test_grading_records import KEY, Journal, JournalError, record, result
+sys.path[:0] = sys.argv[2].split(":")
+from test_records import KEY, Journal, JournalError, record, result
 path = Path(sys.argv[1])
 with Journal(path, KEY) as journal:
     journal.add(record("ann"))
@@ -493,7 +497,7 @@ with Journal(path, KEY) as journal:
 
 
 def test_a_full_disk_loses_nothing(path):
-    command = [sys.executable, "-c", FULL, str(path), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", FULL, str(path), HERE]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(said) == 3
     for line in said:
