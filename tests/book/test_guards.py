@@ -255,13 +255,8 @@ def test_dead_link_and_dead_anchor(tmp_path):
 
 def test_every_rule_is_run_by_the_tests():
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    listed = subprocess.run(
-        [*command, "tests/book/test_hygiene.py"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
+    command.append("tests/book/test_hygiene.py")
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
     for rule in hygiene.RULES:
         assert f".{rule.__module__.rsplit('.')[-1]}.{rule.__name__}]" in listed
 

@@ -1,7 +1,7 @@
 """Right answers to the tasks in other styles than the solutions', one module an exercise.
 
-All of them have to get all points: `tests/grading/test_probes.py` sees to it. A new exercise has a module
-here with at least two answers to each task; it is found by itself.
+All of them have to get all points: `tests/grading/test_probes.py` sees to it. A new exercise has a
+module here with at least two answers to each task; it is found by itself.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import numpy as np
 
 from right_answers import answers
 
-# Right answers in other styles, in the form of tests/grading/test_probes.py (imports there: numpy as np).
+# Right answers in other styles, in the form of `tests/grading/test_probes.py`.
 
 
 @answers("softmax")
