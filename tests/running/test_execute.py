@@ -167,12 +167,12 @@ class TestStatedBudgets:
     def test_defaults_depend_on_the_folder(self, tmp_path):
         chapter = write(tmp_path / "chapters" / "n.ipynb", "x = 1")
         solution = write(tmp_path / "solutions" / "n.ipynb", "x = 1")
-        assert budget.of(chapter) == budget.Budget(120, 240, 3)
-        assert budget.of(solution) == budget.Budget(30, 60, 3)
+        assert budget.of(chapter) == budget.Budget(600, 120, 3)
+        assert budget.of(solution) == budget.Budget(150, 30, 3)
 
     def test_metadata_replaces_what_it_names(self, tmp_path):
         path = write(tmp_path / "solutions" / "n.ipynb", "x = 1", memory_gb=1.5)
-        assert budget.of(path) == budget.Budget(30, 60, 1.5)
+        assert budget.of(path) == budget.Budget(150, 30, 1.5)
 
     def test_normal_form_keeps_it(self, place):
         path = write(place, "x = 1", seconds=40)
@@ -183,7 +183,7 @@ class TestStatedBudgets:
     def test_the_scale_raises_all(self, place, monkeypatch):
         path = write(place, "x = 1", seconds=40)
         monkeypatch.setenv("CVLAB_BUDGET_SCALE", "2.5")
-        assert budget.of(path) == budget.Budget(100, 600, 7.5)
+        assert budget.of(path) == budget.Budget(100, 300, 7.5)
 
     @pytest.mark.parametrize("value", ["0", "-1", "fast", "nan", "inf"])
     def test_a_bad_scale_gets_one_sentence(self, place, monkeypatch, value):
@@ -212,13 +212,13 @@ class TestStatedBudgets:
         assert execute.execute_all([place], report=[].append) == [str(raised.value)]
 
     def test_hygiene_refuses_more_than_the_folders_limit(self, tmp_path):
-        write(tmp_path / "chapters" / "good.ipynb", "x = 1", seconds=120)
-        write(tmp_path / "chapters" / "slow.ipynb", "x = 1", seconds=121)
+        write(tmp_path / "chapters" / "good.ipynb", "x = 1", cpu_seconds=120)
+        write(tmp_path / "chapters" / "slow.ipynb", "x = 1", cpu_seconds=121)
         write(tmp_path / "solutions" / "big.ipynb", "x = 1", memory_gb=3.5)
         write(tmp_path / "solutions" / "bad.ipynb", "x = 1", memory=3)
         slow, bad, big = budget.faults(tmp_path)
         assert slow.startswith(
-            "chapters/slow.ipynb: a budget of 121 for seconds is above the limit"
+            "chapters/slow.ipynb: a budget of 121 for cpu_seconds is above the limit"
         )
         assert bad.startswith("solutions/bad.ipynb: the budget in the notebook's metadata must")
         assert big.startswith("solutions/big.ipynb: a budget of 3.5 for memory_gb is above")

@@ -21,7 +21,7 @@ from cvlab.classroom import exercises, notebooks
 from cvlab.classroom.book import hygiene, layers, logo, page, systems
 from cvlab.classroom.book.sphinxext import chapter_number
 from cvlab.classroom.notebooks import ROOT
-from cvlab.classroom.running import execute
+from cvlab.classroom.running import budget, execute
 
 BUILD = ROOT / "_build"
 SOURCE = BUILD / "source"
@@ -376,7 +376,8 @@ def run_times(records: dict[Path, dict[str, Any]]) -> str:
         "Measured when this book was built, each notebook in a fresh kernel with every frame of "
         f"its sliders drawn; {execute.cores()} CPU cores shared by as many notebooks at a time, "
         f"Python {platform.python_version()} on {platform.system()}. The budget of a chapter is "
-        "120 s and 3 GB, and a run that exceeds it is stopped. Kernels that are forked from a "
+        f"{budget.CHAPTER.cpu_seconds:g} s of processor time and {budget.CHAPTER.memory_gb:g} GB, "
+        "and a run that exceeds it is stopped. Kernels that are forked from a "
         "process with the libraries already imported spend no time on that, and their memory "
         "includes the part that they share with it.",
         "",
