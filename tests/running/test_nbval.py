@@ -204,12 +204,12 @@ class TestValidate:
         assert workers == len(everything)
         assert arguments[arguments.index("--nbval-kernel-name") + 1] == "python3"
         assert arguments[arguments.index("--dist") + 1] == "loadscope"
-        assert self.timeout(arguments) == 120
+        assert self.timeout(arguments) == 600
 
     def test_the_timeout_comes_from_the_budgets_and_their_scale(self, asked, monkeypatch):
-        assert self.timeout(asked("solutions/01_knn.ipynb")[0]) == 30
+        assert self.timeout(asked("solutions/01_knn.ipynb")[0]) == 150
         monkeypatch.setenv("CVLAB_BUDGET_SCALE", "5")
-        assert self.timeout(asked("solutions")[0]) == 150
+        assert self.timeout(asked("solutions")[0]) == 750
 
     def test_names_files_folders_and_options_of_pytest(self, asked):
         pair = [str(ROOT / folder / "01_knn.ipynb") for folder in ("chapters", "solutions")]
@@ -335,7 +335,7 @@ EVERYTHING = ["book/index", "chapters/01_first", "chapters/02_second", "solution
 class TestEachNotebookRunsOnce:
     """The tests stand in the order of a working day, each on what the last one left."""
 
-    TEST = ("test", "-k", "ipynb or test_one")  # without the doctests of the copied package
+    TEST = ("test", "-k", "01_first or 02_second or test_one")  # without the doctests of the copied package
 
     def test_full_executes_everything_once_for_book_and_nbval(self, course):
         status, printed, runs = course.command("book", "--serve", "0")
