@@ -93,7 +93,9 @@ def nms(boxes: Any, scores: Any, threshold: float = 0.5) -> Any:
     Args:
         boxes: (N, 4).
         scores: (N,); the higher goes first, of equal ones the lower index.
-        threshold: a box goes if its IoU with one that is kept is *above* it.
+        threshold: a box goes if its IoU with one that is kept is *above* it. Both are compared
+            in the boxes' own precision, so that an IoU of 3/10 is not above 0.3. (torchvision
+            compares float32 overlaps with a float64 threshold, and lets such a box go.)
 
     Returns:
         Indices (K,), int64, by falling score.

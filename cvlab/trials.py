@@ -138,9 +138,8 @@ def timed(
         TypeError: if a call is no function, or ``repeats`` no integer.
         ValueError: if there is nothing to call, or ``repeats`` is less than 1.
 
-    >>> short, long = timed(lambda: sum(range(10)), lambda: sum(range(100_000)))
-    >>> bool(short < long)
-    True
+    >>> timed(lambda: sum(range(10)), lambda: sum(range(100))).shape
+    (2,)
     """
     if not calls:
         raise ValueError("timed needs at least one function to call.")

@@ -117,17 +117,17 @@ def make_test(options: argparse.Namespace) -> int:
     everything = ["tests", "cvlab", "chapters", "solutions"]
     # What each test took, for `cvlab costs`.
     parallel = ["--dist", "loadscope", f"--junitxml={costs.REPORT}", "-o", "junit_family=xunit1"]
-    with _busy(execute.cores() if options.stress else 0):
+    with busy(execute.cores() if options.stress else 0):
         return _pytest(*parallel, "--doctest-modules", *nbval, *everything, *options.arguments)
 
 
 @contextlib.contextmanager
-def _busy(processes: int) -> Iterator[None]:
+def busy(processes: int) -> Iterator[list[subprocess.Popen]]:
     """Keep cores busy meanwhile, as other users of a machine do; each ends with this process."""
     endless = "import os\nwho = os.getppid()\nwhile os.getppid() == who:\n    sum(range(10**6))"
     load = [subprocess.Popen([sys.executable, "-c", endless]) for _ in range(processes)]
     try:
-        yield
+        yield load
     finally:
         for process in load:
             process.kill()

@@ -73,6 +73,14 @@ def test_suppression_is_torchvisions(seed):
     assert boxes.batched_nms(found, scores, labels, threshold).tolist() == theirs.tolist()
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("tenths", range(1, 10))
+def test_an_overlap_that_equals_the_threshold_is_not_above_it(kind, tenths):
+    pair = np.array([[0, 0, 10, 1], [0, 0, tenths, 1]], kind)  # IoU is tenths / 10
+    assert boxes.nms(pair, [0.9, 0.8], tenths / 10).tolist() == [0, 1]
+    assert boxes.nms(pair, [0.9, 0.8], tenths / 10 - 1e-6).tolist() == [0]
+
+
 def test_encoding_is_torchvisions_and_comes_back():
     a, b = some(200), some(200, 1)
     coder = torchvision.models.detection._utils.BoxCoder((1.0, 1.0, 1.0, 1.0))

@@ -20,11 +20,11 @@ REPORT = ROOT / "_build" / "tests.xml"
 PLANNED = 33  #: chapters of the whole course
 
 
-def table(report: Path = REPORT, workers: int | None = None) -> str:
+def table(report: Path | None = None, workers: int | None = None) -> str:
     """Return the cost table of the last full run.
 
     Args:
-        report: JUnit file of pytest, durations with set-up and tear-down.
+        report: JUnit file of pytest, durations with set-up and tear-down; `REPORT` by default.
         workers: that shared the work; as many as cores by default.
 
     Returns:
@@ -35,7 +35,7 @@ def table(report: Path = REPORT, workers: int | None = None) -> str:
         OSError: if there is no report.
         ValueError: if it is not whole.
     """
-    workers = workers or execute.cores()
+    report, workers = report or REPORT, workers or execute.cores()
     names = [path.stem for path in notebooks.files(ROOT, ("chapters",))]
     try:
         cases = list(ElementTree.parse(report).iter("testcase"))
