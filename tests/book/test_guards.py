@@ -181,6 +181,7 @@ def test_an_address_that_colab_cannot_open_is_refused(url):
         address.slug(url)
 
 
+@pytest.mark.slow
 def test_american_spelling_and_misspelling(copy):
     root = copy()
     page = root / "book" / "how_to_use.md"
@@ -253,6 +254,7 @@ def test_dead_link_and_dead_anchor(tmp_path):
     assert "no-such-place" in after[0] + after[1]
 
 
+@pytest.mark.slow
 def test_every_rule_is_run_by_the_tests():
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     command.append("tests/book/test_hygiene.py")
@@ -362,6 +364,7 @@ def test_a_task_with_one_probe_or_none(copy):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "wrong", "fault"),
     [

@@ -1251,6 +1251,7 @@ def test_source_that_is_made_to_choke_a_parser(kind):
     assert time.process_time() - begun < 2
 
 
+@pytest.mark.slow
 def test_more_code_than_anyone_would_write_is_not_parsed():
     result = boxes("a = 1\n" * 20_000, *["a = 1\n" * 10_000] * 8, OWN)
     assert sum("more code than anyone" in remark for remark in result.remarks) == 1
@@ -1279,6 +1280,7 @@ print(sorted(loaded & {"torch", "nbformat", "IPython"}))
 """
 
 
+@pytest.mark.slow
 def test_memory_stays_small_and_no_library_is_loaded(tmp_path):
     noise = os.urandom(1 << 20)
     members = [(f"s_{i}_assignsubmission_file_/15_boxes.ipynb", noise * 19) for i in range(12)]
@@ -1310,6 +1312,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
 
+@pytest.mark.slow
 def test_no_file_takes_much_memory_to_read():
     ran = subprocess.run(
         [sys.executable, "-c", MEASURE_READ], capture_output=True, text=True, check=True, cwd=ROOT

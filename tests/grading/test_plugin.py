@@ -20,6 +20,7 @@ from cvlab.classroom.grading.box.zygote import ZygoteError
 from cvlab.classroom.grading.intake import ipynb, tasks
 from cvlab.classroom.grading.verdict.judge import Judge
 
+pytestmark = pytest.mark.slow  # each starts a session of pytest of its own
 OPTIONS = ["-p", "cvlab.classroom.grading.plugin", "-p", "no:cacheprovider", "-p", "no:xdist"]
 PROBES = [
     "row-means::random_tables",
@@ -161,7 +162,6 @@ def expected(judge: Judge, notebook: dict | bytes) -> dict[str, str]:
     return found | {name: "passed" if name in passed else "failed" for name in PROBES}
 
 
-@pytest.mark.slow
 def test_the_items_are_nbvals_and_their_verdicts_the_judges(judge, place, run):
     for name, notebook in NOTEBOOKS.items():
         put(place / name / "small.ipynb", notebook)
@@ -189,7 +189,6 @@ def test_the_items_are_nbvals_and_their_verdicts_the_judges(judge, place, run):
     assert one.stopped == 1
 
 
-@pytest.mark.slow
 def test_numbers_are_those_of_nbval(place, run):
     put(place / "small.ipynb", NOTEBOOKS["right"])
     session = run(place)
@@ -206,7 +205,6 @@ def test_collecting_runs_nothing(place, run):
     assert (session.status, session.judges) == (5, [])
 
 
-@pytest.mark.slow
 def test_selections_and_stopping_early(place, run):
     for name in ("a", "b"):
         put(place / f"{name}.ipynb", NOTEBOOKS["axis"])
@@ -223,7 +221,6 @@ def test_selections_and_stopping_early(place, run):
     assert [(one.graded, one.stopped) for one in session.judges] == [(["submitted/a.ipynb"], 1)]
 
 
-@pytest.mark.slow
 def test_markers_of_students_have_no_effect(place, run):
     plain, marked = NOTEBOOKS["axis"], copy.deepcopy(NOTEBOOKS["axis"])
     tags = ["nbval-skip", "raises-exception", "nbval-check-output", "skip", "xfail"]
@@ -249,7 +246,6 @@ def test_markers_of_students_have_no_effect(place, run):
     assert not run(place, "-m", "skip or xfail").results
 
 
-@pytest.mark.slow
 def test_a_failure_says_why_and_controls_no_terminal(place, run, tmp_path):
     put(place / "small.ipynb", NOTEBOOKS["broken"])
     reports = []
@@ -277,7 +273,6 @@ def test_a_failure_says_why_and_controls_no_terminal(place, run, tmp_path):
     assert ("submitted.small.ipynb.softmax", "large") in ids[0]
 
 
-@pytest.mark.slow
 def test_a_cell_that_stops_is_shown_without_its_escape_codes(place, run):
     source = "print('\x1b]0;title\x07')\nraise ValueError('\x1b[2Jgone')"
     put(place / "small.ipynb", small.student(halves=source))
@@ -289,7 +284,6 @@ def test_a_cell_that_stops_is_shown_without_its_escape_codes(place, run):
     assert "\x1b[2J" not in session.out
 
 
-@pytest.mark.slow
 def test_nothing_but_notebooks_is_read(place, run, tmp_path):
     evil = f"open({str(tmp_path / 'evil')!r}, 'a').close()"
     for name in ("conftest.py", "test_one.py", "package/__init__.py", "package/conftest.py"):
@@ -359,7 +353,6 @@ class TestOneSentenceForAnErrorOfUse:
         assert "the kernel refuses." in self.refused(run(place))
 
 
-@pytest.mark.slow
 def test_boxes_that_fail_later_are_no_students_fault(place, run, monkeypatch, judge):
     put(place / "small.ipynb", NOTEBOOKS["right"])
 
@@ -382,7 +375,6 @@ def test_the_seed_is_a_new_one_unless_given_and_shown(place, run, capsys):
     assert len(shown) == 2
 
 
-@pytest.mark.slow
 def test_workers_say_the_same_and_run_nothing_else(judge, place, tmp_path):
     chosen = {name: NOTEBOOKS[name] for name in ("right", "axis", "broken", "unreadable")}
     for name, notebook in chosen.items():

@@ -165,6 +165,7 @@ def lost_by_wrong_answer(task, number, seed):
     return lost(task, answer, wrong.source, seed, wrong.stands_for.values())
 
 
+@pytest.mark.slow
 @by_seed
 @pytest.mark.parametrize(("task", "number"), WRONG)
 def test_a_named_wrong_answer_loses_points(task, number, seed):
@@ -255,6 +256,7 @@ def trivial_answers(right):
     }
 
 
+@pytest.mark.slow
 @by_task
 def test_a_trivial_answer_gets_nothing(task):
     name, about = TASKS[task]

@@ -112,6 +112,7 @@ def test_masks_equal_an_independent_rasteriser(shape):
     assert differing <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", scenes.CLASSES)
 def test_image_is_the_covered_share_of_each_pixel(shape):
     thing = Object(shape, 0.49, 0.52, 0.4, 23, colour=(1, 1, 1))
