@@ -14,11 +14,12 @@ import numpy as np
 # --- One value ------------------------------------------------------------------------------------
 
 
-def integer(value: Any, name: str, least: int) -> int:
-    """Return an integer of at least ``least``."""
+def integer(value: Any, name: str, least: int, most: int | None = None) -> int:
+    """Return an integer of at least ``least`` and, where there is one, at most ``most``."""
     number = _index(value, name)
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, not {number}.")
+    if number < least or (most is not None and number > most):
+        limits = f"at least {least}" if most is None else f"in {least} to {most}"
+        raise ValueError(f"{name} must be {limits}, not {number}.")
     return number
 
 

@@ -183,7 +183,7 @@ case(
 )
 case(
     "nothing written",
-    small.data(small.notebook(small._cells(small.STUB, hidden=False))),
+    small.data(small.notebook(small.cells(small.STUB, hidden=False))),
     row_means=("missing", 0.0),
     halves=("missing", 0.0),
     softmax=("missing", 0.0),

@@ -105,7 +105,7 @@ def _graded(task: str, *, check: bool) -> dict[str, Any]:
     return named | ({"points": POINTS[task]} if check else {})
 
 
-def _cells(answers: dict[str, str], *, hidden: bool) -> list[dict[str, Any]]:
+def cells(answers: dict[str, str], *, hidden: bool) -> list[dict[str, Any]]:
     cells = [cell(SETUP, "setup")]
     for task, parts in TASKS.items():
         function = parts["head"][4:].split("(")[0]
@@ -132,13 +132,13 @@ def solution() -> bytes:
         task: f"{parts['head']}\n    ### BEGIN SOLUTION\n{parts['body']}\n    ### END SOLUTION"
         for task, parts in TASKS.items()
     }
-    return json.dumps(notebook(_cells(marked, hidden=True))).encode()
+    return json.dumps(notebook(cells(marked, hidden=True))).encode()
 
 
 def student(**answers: str) -> dict[str, Any]:
     """Return a student's notebook: right answers, but for those given (``row_means="..."``)."""
     given = {task.replace("_", "-"): source for task, source in answers.items()}
-    return notebook(_cells(RIGHT | given, hidden=False))
+    return notebook(cells(RIGHT | given, hidden=False))
 
 
 def data(made: dict[str, Any]) -> bytes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 
 import numpy as np
+
+from cvlab._arguments import integer
+
+__all__ = ["integer", "names", "strength"]
 
 
 def strength(name: str, value: float) -> float:
@@ -15,18 +18,6 @@ def strength(name: str, value: float) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"{name} must be a number in [0, 1], not {value}; 0 is none, 1 is full.")
     return float(value)
-
-
-def integer(name: str, value: int, low: int, high: int | None = None) -> int:
-    """Return an integer of at least ``low`` and, where there is one, at most ``high``."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}.") from None
-    if number < low or (high is not None and number > high):
-        limits = f"at least {low}" if high is None else f"in {low} to {high}"
-        raise ValueError(f"{name} must be {limits}, not {number}.")
-    return number
 
 
 def names(name: str, value: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -175,7 +175,7 @@ def render(description: Description, size: int = 64) -> Scene:
         raise TypeError(
             f"description must be a scenes.Description, not {type(description).__name__}."
         )
-    size = _arguments.integer("size", size, MIN_SIZE, MAX_SIZE)
+    size = _arguments.integer(size, "size", MIN_SIZE, MAX_SIZE)
     check(description)
     return render_all([description], size)[0]
 

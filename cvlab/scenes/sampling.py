@@ -127,7 +127,7 @@ class _Knobs:
         pair = self.objects if isinstance(self.objects, (tuple, list)) else (self.objects,) * 2
         if len(pair) != 2:
             raise ValueError(f"objects must be a count or a pair (lo, hi), not {self.objects}.")
-        low, high = (_arguments.integer("objects", count, 0, MAX_OBJECTS) for count in pair)
+        low, high = (_arguments.integer(count, "objects", 0, MAX_OBJECTS) for count in pair)
         if low > high:
             raise ValueError(f"objects must be a pair (lo, hi) with lo <= hi, not {self.objects}.")
         self.objects = (low, high)
@@ -169,7 +169,7 @@ def describe(seed: int = 0, index: int = 0, **knobs: Any) -> Description:
     known = [field.name for field in fields(_Knobs)]
     if unknown := [name for name in knobs if name not in known]:
         raise TypeError(f"describe() has no knob {unknown[0]!r}; choose from {', '.join(known)}.")
-    seed, index = _arguments.integer("seed", seed, 0), _arguments.integer("index", index, 0)
+    seed, index = _arguments.integer(seed, "seed", 0), _arguments.integer(index, "index", 0)
     return _describe(seed, index, _Knobs(**knobs))
 
 
@@ -341,10 +341,10 @@ def sample(
         >>> images.shape, sorted(set(labels.tolist()) | {0, 3})
         ((4, 16, 16, 3), [0, 3])
     """
-    n = _arguments.integer("n", n, 1)
+    n = _arguments.integer(n, "n", 1)
     size, seed = (
-        _arguments.integer("size", size, MIN_SIZE, MAX_SIZE),
-        _arguments.integer("seed", seed, 0),
+        _arguments.integer(size, "size", MIN_SIZE, MAX_SIZE),
+        _arguments.integer(seed, "seed", 0),
     )
     knobs = _Knobs(
         objects=objects,

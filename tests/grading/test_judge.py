@@ -514,7 +514,7 @@ def test_a_task_without_a_probe_is_refused(zygote):
 def test_any_order_and_any_number_of_threads_give_the_same_records(court):
     notebooks: dict[str, bytes] = {
         "right": small.data(small.student()),
-        "stub": small.data(small.notebook(small._cells(small.STUB, hidden=False))),
+        "stub": small.data(small.notebook(small.cells(small.STUB, hidden=False))),
         "wrong": with_cells(row_means="def row_means(x):\n    return x.mean(axis=0)"),
         "crash": with_cells("import os\nos._exit(1)", softmax="def softmax(x):\n    os.abort()"),
         "error": with_cells("1 / 0", halves="def halves(n, rng):\n    raise rng"),

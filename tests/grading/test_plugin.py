@@ -129,7 +129,7 @@ def retyped() -> dict:
 
 NOTEBOOKS = {
     "right": small.student(),
-    "stub": small.notebook(small._cells(small.STUB, hidden=False)),
+    "stub": small.notebook(small.cells(small.STUB, hidden=False)),
     "axis": small.student(row_means=AXIS),
     "guard": small.student(row_means="def row_means(x):\n    return x.mean(axis=1)"),
     "broken": small.student(softmax=BROKEN),
