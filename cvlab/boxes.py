@@ -27,6 +27,7 @@ __all__ = [
     "decode",
     "encode",
     "giou",
+    "intersection",
     "iou",
     "match",
     "nms",
@@ -75,12 +76,22 @@ def giou(a: Any, b: Any) -> Any:
     return iou_ - (hull - union) / xp.where(hull > 0, hull, hull + 1)
 
 
-def _shared(a: Any, b: Any) -> tuple[Any, Any]:
-    """Return the areas (N, M) of intersection and union."""
+def intersection(a: Any, b: Any) -> Any:
+    """Return the areas that all pairs share: (N, 4), (M, 4) -> (N, M), in square pixels.
+
+    >>> intersection([[0, 0, 4, 4]], [[2, 0, 6, 4]])
+    array([[8.]], dtype=float32)
+    """
+    a, b = _pair(a, b)
     xp = _library(a)
     low = xp.maximum(a[:, None, :2], b[None, :, :2])  # (N, M, 2)
     high = xp.minimum(a[:, None, 2:], b[None, :, 2:])
-    both = _positive(high - low).prod(-1)
+    return _positive(high - low).prod(-1)
+
+
+def _shared(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return the areas (N, M) of intersection and union."""
+    both = intersection(a, b)
     return both, area(a)[:, None] + area(b)[None] - both
 
 

@@ -116,10 +116,8 @@ def _overlaps(
         union = own + b.sum(1) - both
     else:
         a, b = detections.boxes[order], truths.boxes[places]
-        own = box_ops.area(a)[:, None]
-        share = box_ops.iou(a, b)
-        both = share * (own + box_ops.area(b)) / (1 + share)
-        union = np.where(share > 0, both / np.maximum(share, 1e-300), 1)
+        both, own = box_ops.intersection(a, b), box_ops.area(a)[:, None]
+        union = own + box_ops.area(b) - both
     within = np.broadcast_to(np.where(truths.ignore[places], own, union), both.shape)
     return both / np.where(within > 0, within, 1)
 
