@@ -175,6 +175,17 @@ def test_a_small_network_has_the_layers_of_its_name(depth):
         (lambda: nets.conv_norm(3, 8, stride=0), "stride must be at least 1, not 0"),
         (lambda: nets.SqueezeExcite(8, reduction=0), "reduction must be at least 1, not 0"),
         (lambda: nets.small_resnet(8, width=0), "out_channels must be at least 1, not 0"),
+        (lambda: nets.conv_norm(3, 8, dilation=0), "dilation must be at least 1, not 0"),
+        (lambda: nets.backbone(0), "width must be at least 1, not 0"),
+        (lambda: nets.backbone(8, ()), "at least one"),
+        (lambda: nets.backbone(8, (8, 4)), "must rise"),
+        (lambda: nets.backbone(8, (4, 4)), "must rise"),
+        (lambda: nets.backbone(8, (4, 12)), "powers of two, such as 4 or 8, not 12"),
+        (lambda: nets.backbone(8, dilate=6), "powers of two, such as 4 or 8, not 6"),
+        (lambda: nets.fpn({}, 8), "is empty"),
+        (lambda: nets.fpn({4: 8}, 0), "out must be at least 1"),
+        (lambda: nets.roi_align(torch.zeros(2, 1, 4, 4), [torch.zeros(1, 4)]), "2 maps need"),
+        (lambda: nets.roi_align(torch.zeros(1, 1, 4, 4), [torch.zeros(4)]), r"\(K, 4\), not \(4"),
         (lambda: nets.build("lenet5", classes=0), "classes must be at least 1, not 0"),
     ],
 )
@@ -186,9 +197,9 @@ def test_wrong_names_and_sizes_are_refused_in_a_sentence(call, words):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: nets.resnet("34"), "depth must be a whole number, not str"),
-        (lambda: nets.small_resnet(8.0), "depth must be a whole number, not float"),
-        (lambda: nets.build("lenet5", classes=True), "classes must be a whole number, not bool"),
+        (lambda: nets.resnet("34"), "depth must be an integer, not str"),
+        (lambda: nets.small_resnet(8.0), "depth must be an integer, not float"),
+        (lambda: nets.build("lenet5", classes=True), "classes must be an integer, not bool"),
     ],
 )
 def test_what_is_no_whole_number_is_refused_in_a_sentence(call, words):
@@ -199,3 +210,58 @@ def test_what_is_no_whole_number_is_refused_in_a_sentence(call, words):
 def test_a_group_has_at_least_one_channel():
     block = nets.Bottleneck(16, 8, groups=32, group_width=4)
     assert block.branch[1][0].weight.shape == (32, 1, 3, 3)
+
+
+# --- Networks that keep the place of things ------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (50, 33), (1, 1)])
+def test_a_backbone_returns_its_maps_by_stride(shape):
+    height, width = shape
+    model = nets.backbone(4, (2, 4, 8, 16))
+    assert model.channels == {2: 4, 4: 8, 8: 16, 16: 16}
+    maps = model.eval()(torch.rand(2, 3, *shape))
+    for stride, channels in model.channels.items():
+        size = (-(-height // stride), -(-width // stride))
+        assert maps[stride].shape == (2, channels, *size)
+    assert list(nets.backbone(4, (8,))(torch.rand(2, 3, 16, 16))) == [8]
+
+
+def test_a_dilated_backbone_has_the_same_values_on_a_finer_grid():
+    torch.manual_seed(0)
+    plain = nets.backbone(4, (2, 4, 8, 16)).eval()
+    dilated = nets.backbone(4, (2, 4, 8, 16), dilate=4).eval()
+    dilated.load_state_dict(plain.state_dict())
+    images = torch.rand(1, 3, 64, 48)
+    few, many = plain(images), dilated(images)
+    for stride, step in ((2, 1), (4, 1), (8, 2), (16, 4)):
+        torch.testing.assert_close(many[stride][:, :, ::step, ::step], few[stride])
+    assert many[16].shape[-2:] == (16, 12)
+
+
+@pytest.mark.parametrize("sizes", [{4: 16, 8: 8, 16: 4}, {4: 13, 8: 7, 16: 4}, {8: 5}])
+def test_a_feature_pyramid_is_that_of_torchvision_with_the_same_weights(sizes):
+    from torchvision.ops import FeaturePyramidNetwork
+
+    torch.manual_seed(0)
+    channels = {stride: 3 + i for i, stride in enumerate(sizes)}
+    ours, peer = nets.fpn(channels, 6), FeaturePyramidNetwork(list(channels.values()), 6)
+    with torch.no_grad():
+        for i, stride in enumerate(map(str, sizes)):
+            peer.inner_blocks[i][0].load_state_dict(ours.lateral[stride].state_dict())
+            peer.layer_blocks[i][0].load_state_dict(ours.smooth[stride].state_dict())
+        maps = {s: torch.rand(2, channels[s], n, n) for s, n in sizes.items()}
+        expected = peer({str(stride): x for stride, x in maps.items()})
+        for stride, out in ours(maps).items():
+            torch.testing.assert_close(out, expected[str(stride)])
+
+
+def test_roi_align_takes_boxes_of_each_image_and_no_box_at_all():
+    columns = torch.arange(8.0).expand(2, 3, 8, 8)
+    boxes = [torch.zeros(0, 4), torch.tensor([[0.0, 0, 64, 64], [8, 8, 24, 24]])]
+    out = nets.roi_align(columns, boxes, size=4)
+    assert out.shape == (2, 3, 4, 4)
+    # The means of the bins of a ramp are the places of their centres, half a cell less.
+    expected = torch.tensor([[0.5, 2.5, 4.5, 6.5], [0.75, 1.25, 1.75, 2.25]])
+    torch.testing.assert_close(out[:, 0, 0], expected)
+    assert nets.roi_align(columns, [torch.zeros(0, 4)] * 2).shape == (0, 3, 7, 7)

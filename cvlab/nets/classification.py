@@ -1,44 +1,24 @@
-"""Networks by name, in plain torch: LeNet-5, the ImageNet decade, and small ones that train here.
+"""Networks that classify, by name: LeNet-5, the ImageNet decade, and small ones that train here.
 
-Blocks come first, networks after them, each in the order of its layers. Every network takes images
-(N, C, H, W) and returns logits (N, classes). ``build(name)`` makes one; ``PUBLISHED`` holds the
-numbers of parameters that the tests hold them to.
-
-    >>> from cvlab import nets
-    >>> nets.count_parameters(nets.build("lenet5"))
-    61706
+Each takes images (N, C, H, W) and returns logits (N, classes). ``build(name)`` makes one;
+``PUBLISHED`` holds the numbers of parameters that the tests hold them to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Integral
 
-import torch
 from torch import nn
 
-__all__ = [
-    "NETWORKS",
-    "PUBLISHED",
-    "BasicBlock",
-    "Bottleneck",
-    "DepthwiseSeparable",
-    "Inception",
-    "SqueezeExcite",
-    "alexnet",
-    "build",
-    "conv_norm",
-    "count_parameters",
-    "googlenet",
-    "lenet5",
-    "mobilenet",
-    "resnet",
-    "resnext50",
-    "se_resnet50",
-    "small_resnet",
-    "vgg16",
-    "zfnet",
-]
+from cvlab._arguments import integer
+from cvlab.nets.blocks import (
+    BasicBlock,
+    Bottleneck,
+    DepthwiseSeparable,
+    Inception,
+    conv_norm,
+    conv_relu,
+)
 
 
 def count_parameters(model: nn.Module, *, trainable: bool = False) -> int:
@@ -54,206 +34,6 @@ def count_parameters(model: nn.Module, *, trainable: bool = False) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)
 
 
-def _check_counts(**counts: int) -> None:
-    """Refuse what is no whole number of at least one, where torch would only fail much later."""
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, Integral):
-            raise TypeError(f"{name} must be a whole number, not {type(value).__name__}.")
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}.")
-
-
-# --- Blocks ---------------------------------------------------------------------------------------
-
-
-def conv_norm(
-    in_channels: int,
-    out_channels: int,
-    size: int = 3,
-    *,
-    stride: int = 1,
-    groups: int = 1,
-    activation: bool = True,
-) -> nn.Sequential:
-    """Make a convolution, batch normalisation and, unless it is switched off, a ReLU.
-
-    The padding keeps the size at stride 1. The convolution has no bias, because the normalisation
-    that follows subtracts it again.
-
-    Raises:
-        TypeError: if a number is not whole.
-        ValueError: if ``size`` is even, ``groups`` does not divide both numbers of channels, or a
-            number is below one.
-    """
-    _check_counts(in_channels=in_channels, out_channels=out_channels, size=size)
-    _check_counts(stride=stride, groups=groups)
-    if size % 2 == 0:
-        raise ValueError(f"a kernel of {size} pixels has no centre; take an odd size.")
-    conv = nn.Conv2d(in_channels, out_channels, size, stride, size // 2, groups=groups, bias=False)
-    layers = [conv, nn.BatchNorm2d(out_channels)]
-    return nn.Sequential(*layers, nn.ReLU()) if activation else nn.Sequential(*layers)
-
-
-class SqueezeExcite(nn.Module):
-    """Scale each channel by a gate in (0, 1) that is computed from the means of all channels.
-
-    Source: Hu, Shen and Sun, Squeeze-and-Excitation Networks, CVPR 2018.
-
-    Args:
-        channels: C of the input (N, C, H, W).
-        reduction: the hidden layer has C / reduction units, at least one.
-    """
-
-    def __init__(self, channels: int, reduction: int = 16) -> None:
-        super().__init__()
-        _check_counts(channels=channels, reduction=reduction)
-        hidden = max(1, channels // reduction)
-        self.squeeze = nn.Linear(channels, hidden)
-        self.excite = nn.Linear(hidden, channels)
-
-    def gates(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the gates (N, C) of a batch (N, C, H, W)."""
-        means = x.mean(dim=(2, 3))  # (N, C)
-        return torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the input with each channel scaled by its gate."""
-        return x * self.gates(x)[:, :, None, None]
-
-
-def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
-    """Return the identity where the shapes agree, else a 1 x 1 convolution that fits the input."""
-    if stride == 1 and in_channels == out_channels:
-        return nn.Identity()
-    return conv_norm(in_channels, out_channels, 1, stride=stride, activation=False)
-
-
-class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions and the input added before the last ReLU.
-
-    Source: He, Zhang, Ren and Sun, Deep Residual Learning for Image Recognition, CVPR 2016.
-
-    Args:
-        in_channels: channels of the input.
-        channels: channels of both convolutions, and of the output.
-        stride: of the first convolution, and of the shortcut.
-        skip: whether to add the input; without it the block is a plain one, of equal size where
-            the shapes agree.
-    """
-
-    expansion = 1
-
-    def __init__(
-        self, in_channels: int, channels: int, stride: int = 1, *, skip: bool = True
-    ) -> None:
-        super().__init__()
-        self.branch = nn.Sequential(
-            conv_norm(in_channels, channels, 3, stride=stride),
-            conv_norm(channels, channels, 3, activation=False),
-        )
-        self.shortcut = _shortcut(in_channels, channels, stride) if skip else None
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return (N, channels, H / stride, W / stride)."""
-        out = self.branch(x)
-        return torch.relu(out if self.shortcut is None else out + self.shortcut(x))
-
-
-class Bottleneck(nn.Module):
-    """1 x 1 down, 3 x 3, 1 x 1 up to four times the channels, and the input added.
-
-    The stride is on the 3 x 3 convolution, as in most implementations today (the paper has it on
-    the first 1 x 1). With ``groups`` it is the block of ResNeXt, with ``excite`` that of SENet.
-
-    Source: He et al., CVPR 2016; Xie et al., Aggregated Residual Transformations, CVPR 2017.
-
-    Args:
-        in_channels: channels of the input.
-        channels: the output has four times as many.
-        stride: of the 3 x 3 convolution, and of the shortcut.
-        groups: groups of the 3 x 3 convolution.
-        group_width: channels of each group when ``channels`` is 64; it grows with ``channels``,
-            and is at least one.
-        excite: whether to squeeze and excite before the addition.
-    """
-
-    expansion = 4
-
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        stride: int = 1,
-        *,
-        groups: int = 1,
-        group_width: int = 64,
-        excite: bool = False,
-    ) -> None:
-        super().__init__()
-        _check_counts(channels=channels, groups=groups, group_width=group_width)
-        width, out_channels = max(1, channels * group_width // 64) * groups, 4 * channels
-        layers = [
-            conv_norm(in_channels, width, 1),
-            conv_norm(width, width, 3, stride=stride, groups=groups),
-            conv_norm(width, out_channels, 1, activation=False),
-        ]
-        self.branch = nn.Sequential(*layers, *[SqueezeExcite(out_channels)] * excite)
-        self.shortcut = _shortcut(in_channels, out_channels, stride)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return (N, 4 channels, H / stride, W / stride)."""
-        return torch.relu(self.branch(x) + self.shortcut(x))
-
-
-def _conv(in_channels: int, out_channels: int, size: int, stride: int = 1, padding: int = 0):
-    """Return a convolution with a bias and a ReLU, as before batch normalisation was known."""
-    return nn.Sequential(nn.Conv2d(in_channels, out_channels, size, stride, padding), nn.ReLU())
-
-
-class Inception(nn.Module):
-    """Four branches side by side, whose channels are concatenated: 1 x 1, 3 x 3, 5 x 5, pooling.
-
-    Source: Szegedy et al., Going Deeper with Convolutions, CVPR 2015.
-
-    Args:
-        in_channels: channels of the input.
-        one: channels of the 1 x 1 branch.
-        three: channels after the reducing 1 x 1 and after the 3 x 3 convolution.
-        five: the same of the 5 x 5 branch.
-        pool: channels of the 1 x 1 convolution behind the 3 x 3 max pooling.
-    """
-
-    def __init__(
-        self, in_channels: int, one: int, three: tuple[int, int], five: tuple[int, int], pool: int
-    ) -> None:
-        super().__init__()
-        self.one = _conv(in_channels, one, 1)
-        self.three = nn.Sequential(_conv(in_channels, three[0], 1), _conv(*three, 3, padding=1))
-        self.five = nn.Sequential(_conv(in_channels, five[0], 1), _conv(*five, 5, padding=2))
-        self.pool = nn.Sequential(nn.MaxPool2d(3, 1, 1), _conv(in_channels, pool, 1))
-        self.out_channels = one + three[1] + five[1] + pool
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return (N, out_channels, H, W)."""
-        return torch.cat([self.one(x), self.three(x), self.five(x), self.pool(x)], dim=1)
-
-
-class DepthwiseSeparable(nn.Sequential):
-    """A 3 x 3 convolution of each channel for itself, then a 1 x 1 convolution across channels.
-
-    Source: Howard et al., MobileNets, 2017.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
-        super().__init__(
-            conv_norm(in_channels, in_channels, 3, stride=stride, groups=in_channels),
-            conv_norm(in_channels, out_channels, 1),
-        )
-
-
-# --- Networks -------------------------------------------------------------------------------------
-
-
 def lenet5(classes: int = 10) -> nn.Sequential:
     """LeNet-5 for grey images of 28 x 28 (padded) pixels, with ReLU and every map connected.
 
@@ -263,9 +43,9 @@ def lenet5(classes: int = 10) -> nn.Sequential:
     Source: LeCun, Bottou, Bengio and Haffner, Proceedings of the IEEE, 1998.
     """
     return nn.Sequential(
-        _conv(1, 6, 5, padding=2),  # (N, 6, 28, 28)
+        conv_relu(1, 6, 5, padding=2),  # (N, 6, 28, 28)
         nn.AvgPool2d(2),
-        _conv(6, 16, 5),  # (N, 16, 10, 10)
+        conv_relu(6, 16, 5),  # (N, 16, 10, 10)
         nn.AvgPool2d(2),
         nn.Flatten(),  # (N, 400)
         nn.Linear(400, 120),
@@ -294,9 +74,9 @@ def _early_network(first: list[nn.Module], classes: int) -> nn.Sequential:
     """Return what AlexNet and ZFNet share after their first two, different, convolutions."""
     return nn.Sequential(
         *first,  # (N, 256, 13, 13)
-        _conv(256, 384, 3, padding=1),
-        _conv(384, 384, 3, padding=1),
-        _conv(384, 256, 3, padding=1),
+        conv_relu(256, 384, 3, padding=1),
+        conv_relu(384, 384, 3, padding=1),
+        conv_relu(384, 256, 3, padding=1),
         nn.MaxPool2d(3, 2),  # (N, 256, 6, 6)
         *_dense_head(256 * 6 * 6, classes),
     )
@@ -309,9 +89,9 @@ def alexnet(classes: int = 1000) -> nn.Sequential:
     some convolutions see half of the maps, and local response normalisation, left out here.
     """
     first = [
-        _conv(3, 96, 11, stride=4),  # (N, 96, 55, 55)
+        conv_relu(3, 96, 11, stride=4),  # (N, 96, 55, 55)
         nn.MaxPool2d(3, 2),
-        _conv(96, 256, 5, padding=2),
+        conv_relu(96, 256, 5, padding=2),
         nn.MaxPool2d(3, 2),
     ]
     return _early_network(first, classes)
@@ -323,9 +103,9 @@ def zfnet(classes: int = 1000) -> nn.Sequential:
     Source: Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014.
     """
     first = [
-        _conv(3, 96, 7, stride=2, padding=1),  # (N, 96, 110, 110)
+        conv_relu(3, 96, 7, stride=2, padding=1),  # (N, 96, 110, 110)
         nn.MaxPool2d(3, 2, padding=1),  # (N, 96, 55, 55)
-        _conv(96, 256, 5, stride=2),  # (N, 256, 26, 26)
+        conv_relu(96, 256, 5, stride=2),  # (N, 256, 26, 26)
         nn.MaxPool2d(3, 2, padding=1),
     ]
     return _early_network(first, classes)
@@ -340,7 +120,7 @@ def vgg16(classes: int = 1000) -> nn.Sequential:
     in_channels = 3
     for convolutions, channels in [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)]:
         for _ in range(convolutions):
-            layers.append(_conv(in_channels, channels, 3, padding=1))
+            layers.append(conv_relu(in_channels, channels, 3, padding=1))
             in_channels = channels
         layers.append(nn.MaxPool2d(2))
     return nn.Sequential(*layers, *_dense_head(512 * 7 * 7, classes))
@@ -358,10 +138,10 @@ def googlenet(classes: int = 1000) -> nn.Sequential:
         return nn.MaxPool2d(3, 2, ceil_mode=True)
 
     return nn.Sequential(
-        _conv(3, 64, 7, stride=2, padding=3),  # (N, 64, 112, 112)
+        conv_relu(3, 64, 7, stride=2, padding=3),  # (N, 64, 112, 112)
         pool(),
-        _conv(64, 64, 1),
-        _conv(64, 192, 3, padding=1),
+        conv_relu(64, 64, 1),
+        conv_relu(64, 192, 3, padding=1),
         pool(),  # (N, 192, 28, 28)
         Inception(192, 64, (96, 128), (16, 32), 32),
         Inception(256, 128, (128, 192), (32, 96), 64),
@@ -418,7 +198,7 @@ def resnet(depth: int = 34, classes: int = 1000) -> nn.Sequential:
         101: (Bottleneck, (3, 4, 23, 3)),
         152: (Bottleneck, (3, 8, 36, 3)),
     }
-    _check_counts(depth=depth)
+    integer(depth, "depth", 1)
     if depth not in kinds:
         raise ValueError(f"the paper has no ResNet-{depth}; there are {sorted(kinds)}.")
     block, depths = kinds[depth]
@@ -481,7 +261,7 @@ def small_resnet(
     Source: He et al., CVPR 2016, section 4.2. Its shortcuts pad with zeros where channels double;
     these are 1 x 1 convolutions.
     """
-    _check_counts(depth=depth)
+    integer(depth, "depth", 1)
     if depth < 8 or (depth - 2) % 6:
         raise ValueError(f"depth {depth} is not 6 n + 2; take 8, 14, 20, 26, ... layers.")
 
@@ -537,5 +317,5 @@ def build(name: str, classes: int | None = None) -> nn.Module:
     if name not in NETWORKS:
         raise ValueError(f"there is no network {name!r}; there are {', '.join(NETWORKS)}.")
     if classes is not None:
-        _check_counts(classes=classes)
+        integer(classes, "classes", 1)
     return NETWORKS[name]() if classes is None else NETWORKS[name](classes=classes)
