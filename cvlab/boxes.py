@@ -35,6 +35,7 @@ __all__ = [
 
 
 BACKGROUND, IGNORED = -1, -2
+BLOCK = 64  # boxes that `nms` takes at a time
 
 
 # --- Overlap --------------------------------------------------------------------------------------
@@ -46,8 +47,7 @@ def area(boxes: Any) -> Any:
     >>> area([[0, 0, 3, 2], [5, 5, 4, 9]])
     array([6., 0.], dtype=float32)
     """
-    boxes = _boxes(boxes, "boxes")
-    return _positive(boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return _area(_boxes(boxes, "boxes"))
 
 
 def iou(a: Any, b: Any) -> Any:
@@ -55,9 +55,7 @@ def iou(a: Any, b: Any) -> Any:
 
     A box without area overlaps nothing, not even itself: 0.
     """
-    a, b = _pair(a, b)
-    both, union = _shared(a, b)
-    return both / _library(a).where(union > 0, union, union + 1)
+    return _ratio(*_shared(*_pair(a, b)))
 
 
 def giou(a: Any, b: Any) -> Any:
@@ -69,11 +67,11 @@ def giou(a: Any, b: Any) -> Any:
     a, b = _pair(a, b)
     both, union = _shared(a, b)
     xp = _library(a)
-    low = xp.minimum(a[:, None, :2], b[None, :, :2])
-    high = xp.maximum(a[:, None, 2:], b[None, :, 2:])
-    hull = _positive(high - low).prod(-1)
-    iou_ = both / xp.where(union > 0, union, union + 1)
-    return iou_ - (hull - union) / xp.where(hull > 0, hull, hull + 1)
+    left, top, right, bottom = a.T[:, :, None]
+    width = xp.maximum(right, b[:, 2]) - xp.minimum(left, b[:, 0])
+    height = xp.maximum(bottom, b[:, 3]) - xp.minimum(top, b[:, 1])
+    hull = _positive(width) * _positive(height)
+    return _ratio(both, union) - _ratio(hull - union, hull)
 
 
 def intersection(a: Any, b: Any) -> Any:
@@ -82,17 +80,31 @@ def intersection(a: Any, b: Any) -> Any:
     >>> intersection([[0, 0, 4, 4]], [[2, 0, 6, 4]])
     array([[8.]], dtype=float32)
     """
-    a, b = _pair(a, b)
+    return _intersection(*_pair(a, b))
+
+
+def _intersection(a: Any, b: Any) -> Any:
     xp = _library(a)
-    low = xp.maximum(a[:, None, :2], b[None, :, :2])  # (N, M, 2)
-    high = xp.minimum(a[:, None, 2:], b[None, :, 2:])
-    return _positive(high - low).prod(-1)
+    # One coordinate after the other: five times as fast as (N, M, 2), whose last axis is so short.
+    left, top, right, bottom = a.T[:, :, None]  # (N, 1) each
+    width = xp.minimum(right, b[:, 2]) - xp.maximum(left, b[:, 0])  # (N, M)
+    height = xp.minimum(bottom, b[:, 3]) - xp.maximum(top, b[:, 1])
+    return _positive(width) * _positive(height)
 
 
 def _shared(a: Any, b: Any) -> tuple[Any, Any]:
     """Return the areas (N, M) of intersection and union."""
-    both = intersection(a, b)
-    return both, area(a)[:, None] + area(b)[None] - both
+    both = _intersection(a, b)
+    return both, _area(a)[:, None] + _area(b) - both
+
+
+def _area(boxes: Any) -> Any:
+    return _positive(boxes[:, 2] - boxes[:, 0]) * _positive(boxes[:, 3] - boxes[:, 1])
+
+
+def _ratio(part: Any, whole: Any) -> Any:
+    """Return part / whole, and the part itself, which is then 0, where the whole is 0."""
+    return part / _library(whole).where(whole > 0, whole, whole + 1)
 
 
 # --- Suppression ----------------------------------------------------------------------------------
@@ -117,12 +129,19 @@ def nms(boxes: Any, scores: Any, threshold: float = 0.5) -> Any:
     boxes, scores = _scored(boxes, scores)
     threshold = number(threshold, "threshold")
     plain, order = _plain(boxes), np.argsort(-_plain(scores), kind="stable")
-    kept = []
-    while len(order):
-        best, order = order[0], order[1:]
+    kept = [np.zeros(0, np.int64)]
+    while len(order):  # a block at a time, so that few steps are Python's
+        block, order = order[:BLOCK], order[BLOCK:]
+        near = _ratio(*_shared(plain[block], plain[block])) > threshold
+        stays = np.ones(len(block), bool)
+        for i in range(len(block)):
+            if stays[i]:
+                stays[i + 1 :] &= ~near[i, i + 1 :]
+        best = block[stays]
         kept.append(best)
-        order = order[iou(plain[best, None], plain[order])[0] <= threshold]
-    return _like(np.array(kept, dtype=np.int64), boxes)
+        covered = _ratio(*_shared(plain[best], plain[order])) > threshold
+        order = order[~covered.any(0)]
+    return _like(np.concatenate(kept), boxes)
 
 
 def batched_nms(boxes: Any, scores: Any, labels: Any, threshold: float = 0.5) -> Any:
