@@ -154,7 +154,8 @@ def average_precision_rows(images: int) -> Iterator[Row]:
         metric.update(predicted, target)
         return float(metric.compute()["map"])
 
-    yield Row(f"COCO's AP, {images} images", "torchmetrics", ours, other, near(1e-5))
+    # It rounds boxes to float32, which moves an overlap across a threshold now and then.
+    yield Row(f"COCO's AP, {images} images", "torchmetrics", ours, other, near(1e-3))
 
 
 def haar_rows(side: int) -> Iterator[Row]:
