@@ -14,11 +14,15 @@ agrees. An archive is compared with torchvision's checksum before it is unpacked
 CRC-32 of each of its files are recorded beside it, and compared again before that file is decoded.
 A truncated or altered file is removed, and fetched again where that is possible.
 
+``two_stage_rows`` is no image data: it hands the scores of one chapter's detectors to the next.
+
 Modules: ``dataset`` holds the type, ``embedded`` and ``full`` one function a set, ``files`` what
-is done to files, and the table ``full_sets.csv`` what is said about each full set.
+is done to files, the table ``full_sets.csv`` what is said about each full set, and ``detectors``
+the scores.
 """
 
 from cvlab.data.dataset import Dataset
+from cvlab.data.detectors import DetectorRow, two_stage_rows
 from cvlab.data.embedded import (
     MOTORCYCLE_CALIBRATION,
     PHOTOGRAPHS,
@@ -57,6 +61,7 @@ __all__ = [
     "PHOTOGRAPHS",
     "Dataset",
     "DatasetUnavailable",
+    "DetectorRow",
     "StereoPair",
     "blobs",
     "celeba",
@@ -80,6 +85,7 @@ __all__ = [
     "photographs",
     "rings",
     "stereo_motorcycle",
+    "two_stage_rows",
     "voc_detection",
     "voc_segmentation",
 ]
