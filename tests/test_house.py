@@ -1,4 +1,7 @@
-"""The house of cvlab: which room may know which, how long a module may be, what stays private."""
+"""The house of cvlab: which room may know which, how long a module may be, what stays private.
+
+What a test needs is public: a test of private names would have to change with them.
+"""
 
 from __future__ import annotations
 
@@ -120,3 +123,58 @@ def test_an_arrow_against_the_floors_is_found(module, line, said):
     (fault,) = faults(module, f"{source}\n{line}\n", known)
     assert said in fault
     assert fault.startswith(f"{module}:")
+
+
+def private_names(source: str) -> list[str]:
+    """Return private names of cvlab that a test touches: imported, as attributes, or replaced."""
+    tree, ours, found = ast.parse(source), set(), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "cvlab":
+            ours |= {alias.asname or alias.name for alias in node.names}
+            found += [alias.name for alias in node.names if is_private(alias.name)]
+        elif isinstance(node, ast.Import):
+            ours |= {a.asname or "cvlab" for a in node.names if a.name.split(".")[0] == "cvlab"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and root(node) in ours:
+            found.append(ast.unparse(node))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "setattr":
+            target, name, *_ = [*node.args, None, None]
+            text = name.value if isinstance(name, ast.Constant) else ""
+            if target is not None and root(target) in ours and is_private(str(text)):
+                found.append(f"{ast.unparse(target)}.{text}")
+    return found
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def root(node: ast.expr) -> str:
+    """Return the name at the start of a chain of attributes, or ""."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def test_tests_touch_no_private_name():
+    found = {
+        path.relative_to(ROOT).as_posix(): names
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if (names := private_names(path.read_text(encoding="utf-8")))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("from cvlab.plot import _x", "_x"),
+        ("from cvlab import plot\nplot._x()", "plot._x"),
+        ("import cvlab.plot\ncvlab.plot._x", "cvlab.plot._x"),
+        ("from cvlab import plot as p\nmonkeypatch.setattr(p, '_x', 1)", "p._x"),
+        ("from cvlab import plot\nmonkeypatch.setattr(plot, 'x', 1)\nplot.__name__", ""),
+        ("import numpy\nnumpy._x\nself._x", ""),
+    ],
+)
+def test_a_private_name_in_a_test_is_found(line, name):
+    assert private_names(line) == ([name] if name else [])

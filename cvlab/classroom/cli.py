@@ -91,7 +91,7 @@ def make_chapter(options: argparse.Namespace) -> int:
     return 0
 
 
-def _pytest(*arguments: str, workers: int | None = None) -> int:
+def run_pytest(*arguments: str, workers: int | None = None) -> int:
     """Run pytest on as many workers as cores by default; together they use each core once."""
     from cvlab.classroom.running import execute
 
@@ -118,7 +118,7 @@ def make_test(options: argparse.Namespace) -> int:
     # What each test took, for `cvlab costs`.
     parallel = ["--dist", "loadscope", f"--junitxml={costs.REPORT}", "-o", "junit_family=xunit1"]
     with busy(execute.cores() if options.stress else 0):
-        return _pytest(*parallel, "--doctest-modules", *nbval, *everything, *options.arguments)
+        return run_pytest(*parallel, "--doctest-modules", *nbval, *everything, *options.arguments)
 
 
 @contextlib.contextmanager
@@ -178,7 +178,7 @@ def make_validate(options: argparse.Namespace) -> int:
     nbval = ["--nbval-lax", "--nbval-kernel-name", name, "--nbval-cell-timeout", f"{seconds:g}"]
     # nbval numbers the cells of a notebook, so one worker must keep them all: loadscope.
     nbval += ["--dist", "loadscope"]
-    return _pytest(*nbval, *map(str, asked), *rest, workers=len(asked))
+    return run_pytest(*nbval, *map(str, asked), *rest, workers=len(asked))
 
 
 def _asks_for(word: str, path: Path) -> bool:
@@ -190,7 +190,7 @@ def _asks_for(word: str, path: Path) -> bool:
 def make_check(options: argparse.Namespace) -> int:
     """Run what takes 80 seconds: lint, hygiene, the quick unit tests."""
     quick = ["-m", "not browser and not slow"]
-    return _pytest(*quick, "--doctest-modules", "tests", "cvlab", *options.arguments)
+    return run_pytest(*quick, "--doctest-modules", "tests", "cvlab", *options.arguments)
 
 
 def make_exercises(options: argparse.Namespace) -> int:

@@ -223,13 +223,14 @@ def _to_tensor(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class _FromArrays:
+class FromArrays:
     """Reads item i of arrays in memory; a class, because workers receive it pickled."""
 
     images: np.ndarray
     labels: np.ndarray
 
     def __call__(self, i: int) -> tuple[np.ndarray, int]:
+        """Return item i: image, float32 in [0, 1], and label."""
         image = self.images[i]
         # Either way a copy: the caller may write to it.
         image = unit_image(image) if image.dtype == np.uint8 else image.astype(np.float32)
@@ -240,7 +241,7 @@ def from_arrays(
     card: Card, class_names: Sequence[str], images: np.ndarray, labels: np.ndarray
 ) -> Dataset:
     """Make a set of images in memory (uint8, or float in [0, 1]) and their class indices."""
-    return Dataset(card, class_names, _FromArrays(images, labels), np.arange(len(images)), labels)
+    return Dataset(card, class_names, FromArrays(images, labels), np.arange(len(images)), labels)
 
 
 def unit_image(picture: Any) -> np.ndarray:

@@ -255,7 +255,7 @@ def _problem(file: File) -> str | None:
     if not check_integrity(str(file.path), file.md5):
         remove(file.path)
         return f"{file.path.name} did not match its checksum and was removed"
-    if file.into is None or unpacked or _unpack(file):
+    if file.into is None or unpacked or unpack(file):
         return None
     return f"{file.path.name} was truncated or altered and was removed"
 
@@ -334,7 +334,7 @@ def _explain(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _unpack(file: File) -> bool:
+def unpack(file: File) -> bool:
     """Unpack an archive aside, record what came out, and move it into place.
 
     Returns:

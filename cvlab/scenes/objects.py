@@ -382,11 +382,11 @@ def _photograph(identity: int, setting: _Setting, image: np.ndarray, mask: np.nd
     """Render one view into its arrays."""
     size = setting.size
     count = round(MAX_CLUTTER * setting.clutter)
-    image[:] = _behind(size, setting.seed if count else 0, count, *setting.light)
-    camera = _camera(
+    image[:] = painted_background(size, setting.seed if count else 0, count, *setting.light)
+    camera = camera_around(
         setting.yaw, setting.elevation, setting.roll, setting.scale, setting.shift, size
     )
-    lamp = _direction(setting.light[0] - setting.yaw, setting.light[1])
+    lamp = direction_of(setting.light[0] - setting.yaw, setting.light[1])
     rendering = _place(body(identity), camera, lamp, image)
     mask[:] = False
     if rendering is not None:
@@ -405,34 +405,36 @@ def _photograph(identity: int, setting: _Setting, image: np.ndarray, mask: np.nd
 
 
 @lru_cache(maxsize=4)  # views of one seed and one lamp have it in common
-def _behind(size: int, seed: int, count: int, azimuth: float, elevation: float) -> np.ndarray:
+def painted_background(
+    size: int, seed: int, count: int, azimuth: float, elevation: float
+) -> np.ndarray:
     """A neutral wall that becomes a lighter table, with clutter: (S, S, 3) float32."""
     row = (np.arange(size) + 0.5) / size
     blend = np.clip((row - 0.35) / 0.35, 0, 1)
     value = 0.60 + 0.16 * blend * blend * (3 - 2 * blend)
     image = np.empty((size, size, 3), np.float32)
     image[:] = value[:, None, None]
-    chosen = _clutter(seed)[:count] if count else ()
+    chosen = clutter_of(seed)[:count] if count else ()
     # Cards stand at the back; the lower in the image, the nearer.
     for thing in sorted(chosen, key=lambda thing: (not thing.card, thing.shift[1])):
-        camera = _camera(thing.yaw, 20.0, thing.roll, thing.scale, thing.shift, size)
-        _place(thing.body, camera, _direction(azimuth - thing.yaw, elevation), image)
+        camera = camera_around(thing.yaw, 20.0, thing.roll, thing.scale, thing.shift, size)
+        _place(thing.body, camera, direction_of(azimuth - thing.yaw, elevation), image)
     return image
 
 
-def _direction(azimuth: float, elevation: float) -> np.ndarray:
+def direction_of(azimuth: float, elevation: float) -> np.ndarray:
     """From the origin towards azimuth (0: where a camera at yaw 0 stands, 90: right), degrees."""
     azimuth, elevation = np.radians(azimuth), np.radians(elevation)
     flat = np.cos(elevation)
     return np.array([flat * np.sin(azimuth), -flat * np.cos(azimuth), np.sin(elevation)])
 
 
-def _camera(
+def camera_around(
     yaw: float, elevation: float, roll: float, scale: float, shift: Sequence[float], size: int
 ) -> Camera:
     """The rays of a view in object coordinates."""
-    direction = -_direction(-yaw, elevation)
-    right = _direction(90 - yaw, 0)
+    direction = -direction_of(-yaw, elevation)
+    right = direction_of(90 - yaw, 0)
     up = np.cross(right, direction)
     cosine, sine = np.cos(np.radians(roll)), np.sin(np.radians(roll))
     # Turning the object one way is turning the camera's axes the other way.
@@ -552,7 +554,7 @@ def _litter(kind: str, pattern: int, colours: np.ndarray, period: float) -> Body
 
 
 @lru_cache(maxsize=256)
-def _clutter(seed: int) -> tuple[_Thing, ...]:
+def clutter_of(seed: int) -> tuple[_Thing, ...]:
     """All that may clutter the views of a seed; a lower strength takes the first of them."""
     rng = np.random.default_rng((seed, 0))
     palettes = list(PALETTES.values())

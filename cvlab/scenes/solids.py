@@ -249,7 +249,7 @@ def cast(
         lamp: (3,) unit vector towards the lamp, in object coordinates.
         ambient: Share of the light that comes from everywhere; Lambert's law holds for the rest.
     """
-    windows = [_window(camera.project(outline), size) for outline in outlines]
+    windows = [window_around(camera.project(outline), size) for outline in outlines]
     seen = [window for window in windows if window is not None]
     if not seen:
         return None
@@ -282,7 +282,7 @@ def cast(
     )
 
 
-def _window(points: np.ndarray, size: int) -> tuple[int, int, int, int] | None:
+def window_around(points: np.ndarray, size: int) -> tuple[int, int, int, int] | None:
     """Pixels x1, y1, x2, y2 around points (K, 2), within the image; None if there are none."""
     # The rings of an outline have corners, which lie on circles that reach a little further.
     low, high = points.min(axis=0), points.max(axis=0)

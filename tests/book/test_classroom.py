@@ -307,7 +307,7 @@ class TestBook:
         ],
     )
     def test_what_other_pages_show_of_a_page(self, text, shown):
-        name, *found = build._outline(ROOT / "book" / "a.md", text)
+        name, *found = build.outline_of(ROOT / "book" / "a.md", text)
         assert name == "book/a.md"
         assert [line[:29] for line in found] == [line[:29] for line in shown]
 
@@ -317,11 +317,11 @@ class TestBook:
             return new_code_cell("print(x)", id=name, outputs=outputs)
 
         path = ROOT / "chapters" / "n.ipynb"
-        build._check_printed(path, new_notebook(cells=[cell("little", build.PAGE_LIMIT)]))
+        build.check_printed(path, new_notebook(cells=[cell("little", build.PAGE_LIMIT)]))
         cells = [cell("little", 10), cell("much", build.PAGE_LIMIT)]
         said = r"chapters/n\.ipynb: its cells print 4\.0 MB .* print less in cell 'much'\."
         with pytest.raises(build.BuildError, match=said):
-            build._check_printed(path, new_notebook(cells=cells))
+            build.check_printed(path, new_notebook(cells=cells))
 
     def test_a_page_whose_source_is_gone_leaves_nothing_in_the_book(self, tmp_path, monkeypatch):
         monkeypatch.setattr(build, "HTML", tmp_path / "html")
@@ -333,7 +333,7 @@ class TestBook:
         for name in [*sources, *(f"html/{name}" for name in kept + gone)]:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).touch()
-        build._remove_orphans()
+        build.remove_orphans()
         left = [path for path in (tmp_path / "html").rglob("*") if path.is_file()]
         assert {path.relative_to(tmp_path / "html").as_posix() for path in left} == {*kept}
 

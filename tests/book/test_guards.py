@@ -167,7 +167,9 @@ def test_moving_the_address_moves_everything(copy):
     changed = address.move("https://github.com/a-university/vision-course", root)
     assert {path.name for path in changed} >= {"_config.yml", "01_knn.ipynb"}
     assert address.current(root) == "https://github.com/a-university/vision-course"
-    left = [path for path in address._files(root) if old in path.read_text(errors="replace")]
+    left = [
+        path for path in address.files_that_name_it(root) if old in path.read_text(errors="replace")
+    ]
     assert left == []
     rules = [rule for rule in hygiene.RULES if rule is not hygiene.codespell]
     assert [fault for rule in rules for fault in rule(root)] == []

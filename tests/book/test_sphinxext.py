@@ -349,7 +349,7 @@ def test_chapters_and_exercises_are_numbered_by_their_files():
 
     def title(name: str, source: str) -> str:
         found = nbformat.reads(notebook(textwrap.dedent(source)), as_version=4)
-        return build._numbered(found, name)["cells"][0]["source"]
+        return build.numbered(found, name)["cells"][0]["source"]
 
     assert title("09_convolution", "# Networks\n\n# 2") == "# 9. Networks\n\n# 2"
     assert title("27a_flow", "# Flow") == "# 27a. Flow"

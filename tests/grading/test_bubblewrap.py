@@ -47,9 +47,9 @@ def show(folder):
     hidden = [one for one in reversed(folder.parents) if one.stat().st_mode & 5 != 5]
     if hidden:
         fd = os.open(folder, os.O_PATH)
-        isolation._mount("none", hidden[0], "tmpfs", 0, "mode=755")
+        isolation.mount("none", hidden[0], "tmpfs", 0, "mode=755")
         folder.mkdir(parents=True)
-        isolation._mount(f"/proc/self/fd/{fd}", folder, None, isolation.MS_BIND)
+        isolation.mount(f"/proc/self/fd/{fd}", folder, None, isolation.MS_BIND)
         os.close(fd)
 
 def forbid():
@@ -62,21 +62,21 @@ def forbid():
             pathlib.Path(f"/proc/{child}/{kind}id_map").write_text("0 0 4294967295")
         os.write(let, b"x")
         os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255)
-    isolation._libc.prctl(isolation.PR_SET_PDEATHSIG, 9)
-    isolation._call("a user namespace", isolation._libc.unshare(CLONE_NEWUSER))
+    isolation.libc.prctl(isolation.PR_SET_PDEATHSIG, 9)
+    isolation.call_kernel("a user namespace", isolation.libc.unshare(CLONE_NEWUSER))
     os.write(tell, b"x")
     os.read(go, 1)
     pathlib.Path("/proc/sys/user/max_user_namespaces").write_text("0")
 
 if whom != "me":
-    isolation._call("mounts", isolation._libc.unshare(CLONE_NEWNS))
-    isolation._mount("none", pathlib.Path("/"), None, isolation.MS_REC | isolation.MS_PRIVATE)
+    isolation.call_kernel("mounts", isolation.libc.unshare(CLONE_NEWNS))
+    isolation.mount("none", pathlib.Path("/"), None, isolation.MS_REC | isolation.MS_PRIVATE)
     for folder in isolation.system_folders():
         show(folder)
     if whom == "forbidden":
         forbid()
     os.setgroups([]); os.setresgid(user, user, user); os.setresuid(user, user, user)
-    isolation._libc.prctl(isolation.PR_SET_DUMPABLE, 1)  # else the files of /proc/self stay root's
+    isolation.libc.prctl(isolation.PR_SET_DUMPABLE, 1)  # else the files of /proc/self stay root's
     os.environ |= {"PATH": program + ":/usr/bin:/bin", "HOME": "/"}
 
 def judge(asked):
@@ -98,7 +98,7 @@ def judge(asked):
             "ended": time.monotonic() - began, "fds": len(os.listdir("/proc/self/fd"))}
 
 why = bubblewrap.available()
-walls = isolation._tried(lambda: isolation._unshare(os.geteuid() == 0))
+walls = isolation.tried(lambda: isolation.unshare(os.geteuid() == 0))
 print(json.dumps({"why": why, "namespaces": walls, "pid": os.getpid()}), flush=True)
 with bubblewrap.Bubblewrap(["import os, sys, ctypes\\ngiven = 3"]) as place:
     for line in sys.stdin:

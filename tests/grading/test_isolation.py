@@ -34,7 +34,7 @@ from cvlab.classroom.grading.box import isolation
 folders = isolation.system_folders()
 if as_whom == "nobody":
     os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
-    isolation._libc.prctl(4, 1, 0, 0, 0)  # else the files of /proc/self stay root's
+    isolation.libc.prctl(4, 1, 0, 0, 0)  # else the files of /proc/self stay root's
     folders = [path for path in folders if os.access(path, os.X_OK)]
 isolation.enter(eval(limits, {"Limits": isolation.Limits}), folders)
 exec(code)
@@ -308,7 +308,7 @@ def test_the_doctor_says_what_is_missing(monkeypatch):
     def refuse(*_arguments):
         raise isolation.IsolationError("namespaces: Operation not permitted.")
 
-    monkeypatch.setattr(isolation, "_unshare", refuse)
+    monkeypatch.setattr(isolation, "unshare", refuse)
     found = isolation.doctor()
     assert found["a root of its own, read-only"] == "namespaces: Operation not permitted."
     assert found["seccomp"] is None

@@ -228,7 +228,7 @@ def test_memory_counts_what_fits_into_the_sockets_of_a_box(zygote):
         assert replay.memory(box.pid) - before >= 200 * 200_000
     # The sockets of the host are none of a box.
     pairs = [socket.socketpair() for _ in range(100)]
-    assert replay._in_sockets([os.getpid()]) == 0
+    assert replay.bytes_in_sockets([os.getpid()]) == 0
     for end in (end for pair in pairs for end in pair):
         end.close()
 

@@ -378,9 +378,9 @@ def test_a_deadline_takes_points_and_moves_without_a_new_grading(a_class, tmp_pa
     handed_in = found.submitted or datetime(2030, 1, 1, tzinfo=UTC)
     one = type(found)(**(vars(found) | {"submitted": handed_in}))
     due = datetime.fromtimestamp(handed_in.timestamp() - 90_000, UTC)
-    assert session._days(one, change(only, due=due)) == 2
-    assert session._days(one, change(only, due=due, late=Late(grace=26))) == 0
-    assert session._days(one, change(only, due=handed_in)) == 0
+    assert session.days_late(one, change(only, due=due)) == 2
+    assert session.days_late(one, change(only, due=due, late=Late(grace=26))) == 0
+    assert session.days_late(one, change(only, due=handed_in)) == 0
 
 
 def test_nothing_to_grade_with_is_said_before_anything_runs(a_class, tmp_path, monkeypatch, shared):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cvlab import data
-from cvlab.data.dataset import Card, _FromArrays
+from cvlab.data.dataset import Card, FromArrays
 from cvlab.data.embedded import COLOUR_PHOTOGRAPHS, GREY_PHOTOGRAPHS
 
 # --- The embedded sets ---------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def toy_dataset(labels: np.ndarray | None, images: np.ndarray | None = None) -> 
     card = Card("toy", "Toy", "a set for tests", "here", "none")
     n = 5 if labels is None else len(labels)
     images = np.arange(n, dtype=np.float32).reshape(n, 1, 1) if images is None else images
-    read = _FromArrays(images, np.zeros(n, dtype=int) if labels is None else labels)
+    read = FromArrays(images, np.zeros(n, dtype=int) if labels is None else labels)
     return data.Dataset(card, ("a", "b"), read, np.arange(n), labels)
 
 

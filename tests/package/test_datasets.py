@@ -619,7 +619,7 @@ def test_no_altered_byte_of_a_zip_file_gets_through(tmp_path):
         folder.mkdir()
         archive = data_files.File(folder / "a.zip", into=folder)
         archive.path.write_bytes(whole[:i] + bytes([whole[i] ^ 0xFF]) + whole[i + 1 :])
-        if data_files._unpack(archive):
+        if data_files.unpack(archive):
             read = {path.name: path.read_bytes() for path in folder.glob("a/*")}
             assert read.items() <= {Path(n).name: c for n, c in contents.items()}.items()
         else:

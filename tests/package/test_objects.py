@@ -102,7 +102,7 @@ def part_numbers(identity, size, yaw, elevation):
         replace(part, paint=lambda s, k=k: np.tile(np.float32([k + 1, 20, 0]), (len(s.x), 1)))
         for k, part in enumerate(body.parts)
     ]
-    camera = objects._camera(yaw, elevation, 0.0, 1.0, (0.0, 0.0), size)
+    camera = objects.camera_around(yaw, elevation, 0.0, 1.0, (0.0, 0.0), size)
     rendering = solids.cast(numbered, body.outlines, camera, size, np.array([0, 0, 1.0]), 0.9)
     numbers = np.full((size, size), -1)
     window = numbers[rendering.rows, rendering.columns]
@@ -132,7 +132,7 @@ def test_no_window_cuts_an_object(monkeypatch):
     }
     identities = np.tile(np.arange(20), 2)
     quick = scenes.views(identities, **settings)
-    monkeypatch.setattr(solids, "_window", lambda points, size: (0, 0, size, size))
+    monkeypatch.setattr(solids, "window_around", lambda points, size: (0, 0, size, size))
     whole = scenes.views(identities, **settings)
     assert np.array_equal(quick.masks, whole.masks)
     assert np.array_equal(quick.images, whole.images)
@@ -151,8 +151,8 @@ def test_a_ball_shows_a_disc_from_everywhere():
 
 def test_shading_is_lamberts_law():
     white = [modelling.ball((1.0, 1.0, 1.0), (0, 0, 0), (0.9, 0.6, 0.3), axis=(1, -2, 1))]
-    camera = objects._camera(30.0, 25.0, 0.0, 1.0, (0.0, 0.0), 128)
-    lamp = objects._direction(-20, 50)
+    camera = objects.camera_around(30.0, 25.0, 0.0, 1.0, (0.0, 0.0), 128)
+    lamp = objects.direction_of(-20, 50)
     shot = solids.cast(white, [part.outline() for part in white], camera, 128, lamp, 0.45)
     # The ellipsoid |M p| = 1 has the normal M' M p; its point is found by Newton's method.
     matrix = white[0].matrix
@@ -381,7 +381,7 @@ def test_views_are_the_single_views_and_repeat():
     batch = scenes.views(identities, **varied, size=24, seed=seeds)
     assert (len(batch), batch.images.shape, batch.masks.shape) == (6, (6, 24, 24, 3), (6, 24, 24))
     assert (batch.images.dtype, batch.masks.dtype) == (np.float32, bool)
-    for cached in (objects._behind, objects._clutter, catalogue.body):
+    for cached in (objects.painted_background, objects.clutter_of, catalogue.body):
         cached.cache_clear()
     for i in reversed(range(count)):
         one = scenes.view(

@@ -336,7 +336,7 @@ class TestResult:
 
         path = write(place, "x = 1")
         # The tests in the browser leave a loop running in this thread.
-        assert execute._finish(caller()) == execute.record(path)
+        assert execute.finish(caller()) == execute.record(path)
 
     def test_widgets_are_proved(self, place):
         code = (
@@ -761,7 +761,7 @@ class TestProgressDisplay:
             keep.cancel()
             shown.erase()
 
-        execute._finish(some_seconds())
+        execute.finish(some_seconds())
         assert screen.getvalue().count("a (starting") >= 3
         assert screen.getvalue().endswith("\x1b[1F\x1b[J")
 

@@ -182,7 +182,7 @@ class TestValidate:
             found.append((arguments, workers))
             return 0
 
-        monkeypatch.setattr(cli, "_pytest", note)
+        monkeypatch.setattr(cli, "run_pytest", note)
         monkeypatch.setenv("CVLAB_KERNEL", "python3")
         monkeypatch.delenv("CVLAB_BUDGET_SCALE", raising=False)
         monkeypatch.chdir(ROOT)

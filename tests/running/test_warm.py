@@ -530,7 +530,7 @@ def test_a_parent_serves_more_clients_than_its_limit_of_files(own_parent, kernel
         one = kernel(env=dict(environment))
         path = client.socket_path([sys.executable], environment)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        links = [link for _ in range(110) if (link := client._connect(path))]
+        links = [link for _ in range(110) if (link := client.connect_once(path))]
         assert len(links) == 110
         assert one.run("import resource; print(resource.getrlimit(7)[0])") == "100"
     finally:
@@ -661,7 +661,7 @@ def test_cuda_is_never_initialised_in_the_parent(parent_module, kernel, monkeypa
 
 
 def test_without_fork_the_kernel_is_a_stock_one_and_one_line_says_so(kernel, monkeypatch, caplog):
-    monkeypatch.setattr(warm, "_said", set())
+    monkeypatch.setattr(warm, "said", set())
     with monkeypatch.context() as patch:
         patch.setattr(warm.sys, "platform", "darwin")
         first, second = kernel(), kernel()

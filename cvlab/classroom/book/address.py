@@ -35,7 +35,8 @@ def slug(url: str) -> str:
     return match[1]
 
 
-def _files(root: Path) -> list[Path]:
+def files_that_name_it(root: Path) -> list[Path]:
+    """Return the text files in which the repository's address is changed."""
     # The tests speak of other addresses on purpose.
     return [
         path
@@ -52,7 +53,7 @@ def faults(root: Path = ROOT) -> list[str]:
     ours = slug(current(root))
     name = ours.split("/")[1]
     found = []
-    for path in _files(root):
+    for path in files_that_name_it(root):
         text = path.read_text(encoding="utf-8", errors="replace")
         strangers = {m for m in _KNOWN.findall(text) if m.endswith(f"/{name}") and m != ours}
         strangers |= {m for m in _COLAB.findall(text) if m != ours}
@@ -68,7 +69,7 @@ def move(url: str, root: Path = ROOT) -> list[Path]:
     old, new = slug(current(root)), slug(url)
     whole = re.compile(rf"(?<![\w.-]){re.escape(old)}(?![\w-])")
     changed = []
-    for path in _files(root):
+    for path in files_that_name_it(root):
         text = path.read_text(encoding="utf-8", errors="replace")
         moved = whole.sub(new, text)
         if moved != text:

@@ -89,7 +89,7 @@ def _make_pages(
     STAMP.unlink(missing_ok=True)
     # Sphinx rewrites the pages whose source changed; what frames every page concerns them all.
     _jupyter_book(everything=not HTML.exists() or built.get("frame") != wanted["frame"])
-    _remove_orphans()
+    remove_orphans()
     _check_weight()
     STAMP.write_text(json.dumps(wanted), encoding="utf-8")
 
@@ -217,17 +217,17 @@ def lay_out(records: dict[Path, dict[str, Any]]) -> str:
         if path.is_file() and path.suffix in SOURCES:
             wanted[path.relative_to(ROOT / "book").as_posix()] = path.read_bytes()
         if path.suffix == ".md":
-            outline += _outline(path, path.read_text(encoding="utf-8"))
+            outline += outline_of(path, path.read_text(encoding="utf-8"))
     for path, record in records.items():
         name = "index.ipynb" if path.stem == "index" else f"chapters/{path.name}"
         notebook = with_outputs(path)
-        _check_printed(path, notebook)
+        check_printed(path, notebook)
         notebook = decorate(notebook, record, path.stem)
-        outline += _outline(path, *_prose(notebook))
+        outline += outline_of(path, *_prose(notebook))
         wanted[name] = _content(notebook)
     for path in notebooks.files(ROOT, ("exercises",)):
-        exercise = _numbered(nbformat.read(path, as_version=4), path.stem)
-        outline += _outline(path, *_prose(exercise))
+        exercise = numbered(nbformat.read(path, as_version=4), path.stem)
+        outline += outline_of(path, *_prose(exercise))
         for cell in exercise["cells"]:
             if cell["metadata"].get("nbgrader", {}).get("grade"):
                 _fold(cell, "the self-check")
@@ -250,7 +250,7 @@ def lay_out(records: dict[Path, dict[str, Any]]) -> str:
     return "\n".join(outline)
 
 
-def _check_printed(path: Path, notebook: Any) -> None:
+def check_printed(path: Path, notebook: Any) -> None:
     """Refuse before Sphinx sees it, which it would keep busy for hours, a page that prints much."""
     printed: dict[str, int] = {}
     for cell in notebook["cells"]:
@@ -276,7 +276,7 @@ def _prose(notebook: Any) -> list[str]:
     return [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
 
 
-def _outline(path: Path, *texts: str) -> list[str]:
+def outline_of(path: Path, *texts: str) -> list[str]:
     """Return what other pages may show of a page: a sentence of it is not among that."""
     found = [path.relative_to(ROOT).as_posix()]
     for text in texts:
@@ -306,7 +306,7 @@ def decorate(notebook: Any, record: dict[str, Any], name: str) -> Any:
     """Make an executed notebook a page: number, times, folds, an anchor at each system's cell."""
     times = _times(notebook["cells"], record)
     cells = []
-    for index, cell in enumerate(_numbered(notebook, name)["cells"]):
+    for index, cell in enumerate(numbered(notebook, name)["cells"]):
         for tag in notebooks.tags(cell):
             if tag.startswith("system:") and cell["cell_type"] == "code":
                 system = tag.removeprefix("system:")
@@ -322,7 +322,7 @@ def decorate(notebook: Any, record: dict[str, Any], name: str) -> Any:
     return notebook
 
 
-def _numbered(notebook: Any, name: str) -> Any:
+def numbered(notebook: Any, name: str) -> Any:
     """Put a chapter's number before its title, and into that of its exercise."""
     number = chapter_number(name)
     if number and notebook["cells"]:
@@ -443,7 +443,7 @@ def _jupyter_book(*, everything: bool) -> None:
         )
 
 
-def _remove_orphans() -> None:
+def remove_orphans() -> None:
     """Remove the pages whose source is gone, which Sphinx leaves behind."""
     made = {"genindex.html", "search.html"}
     for path in [*HTML.rglob("*.html"), *(HTML / "_sources").rglob("*.*")]:

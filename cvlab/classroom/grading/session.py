@@ -348,10 +348,10 @@ def _count(number: int, unit: str) -> str:
 
 
 def _is_late(one: Submission, options: Options) -> bool:
-    return _days(one, options) > 0
+    return days_late(one, options) > 0
 
 
-def _days(one: Submission, options: Options) -> int:
+def days_late(one: Submission, options: Options) -> int:
     """Return the days late that have begun."""
     if options.due is None or one.submitted is None:
         return int(one.late)
@@ -479,7 +479,7 @@ def _write(
 ) -> tuple[list[Grade], list[Path]]:
     """Write every form of the grades, and the pages."""
     found = intake.submissions
-    days = {one.student: _days(one, options) for one in found}
+    days = {one.student: days_late(one, options) for one in found}
     grades = exports.settle(records, options.late, days)
     people = {one.student: _person(one, intake.layout) for one in found}
     files = exports.write(options.out, grades, people, bom=True)  # Excel reads no accents else

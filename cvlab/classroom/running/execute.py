@@ -208,10 +208,10 @@ def execute(
     if remark:
         report(remark)
     with _alone(report):
-        return _finish(_execute(path, name, threads))
+        return finish(_execute(path, name, threads))
 
 
-def _finish(work: Coroutine[Any, Any, Any]) -> Any:
+def finish(work: Coroutine[Any, Any, Any]) -> Any:
     """Run to the end, in a thread if this one is busy with an event loop, as in Jupyter."""
     try:
         asyncio.get_running_loop()
@@ -289,7 +289,7 @@ def execute_all(
             report(remark)
         stale.sort(key=_weight, reverse=True)
         workers = max(1, min(workers or cores(), len(stale)))
-        return failures + _finish(_execute_all(stale, name, workers, report))
+        return failures + finish(_execute_all(stale, name, workers, report))
 
 
 def _stale(paths: list[Path]) -> tuple[list[Path], list[str]]:

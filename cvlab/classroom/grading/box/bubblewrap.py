@@ -353,7 +353,7 @@ def _enter(user: int | None) -> None:
         raise IsolationError("the libraries have started threads, which no wall would hold.")
     isolation._drop_privileges(user)
     # A change of user has cleared it; no student's code has come yet should it be too late.
-    isolation._libc.prctl(isolation.PR_SET_PDEATHSIG, signal.SIGKILL)
+    isolation.libc.prctl(isolation.PR_SET_PDEATHSIG, signal.SIGKILL)
     isolation.landlock([isolation.WORK, Path("/tmp"), Path("/dev")])
     isolation.seccomp()
 

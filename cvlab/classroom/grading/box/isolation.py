@@ -138,12 +138,12 @@ class Limits:
     disk_bytes: int = 200_000_000  # of the work folder and /tmp, together with /dev/shm
 
 
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 # In a process from `fork` that is the first of its PID namespace: readable if its parent has ended.
 _guardian: int | None = None
 
 
-def _call(what: str, result: int) -> int:
+def call_kernel(what: str, result: int) -> int:
     """Return the result of a call to the C library, or raise what it says.
 
     Raises:
@@ -155,18 +155,19 @@ def _call(what: str, result: int) -> int:
 
 
 def _system(what: str, number: int, *arguments: object) -> int:
-    return _call(what, _libc.syscall(ctypes.c_long(number), *arguments))
+    return call_kernel(what, libc.syscall(ctypes.c_long(number), *arguments))
 
 
-def _mount(source: str, target: Path, kind: str | None, flags: int, options: str = "") -> None:
-    code = _libc.mount(
+def mount(source: str, target: Path, kind: str | None, flags: int, options: str = "") -> None:
+    """Put a file system, or a folder that is bound, at a place."""
+    code = libc.mount(
         source.encode(),
         os.fsencode(target),
         kind.encode() if kind else None,
         ctypes.c_ulong(flags),
         options.encode() or None,
     )
-    _call(f"mounting {target}", code)
+    call_kernel(f"mounting {target}", code)
 
 
 def system_folders() -> list[Path]:
@@ -207,14 +208,14 @@ def enter(
     root = os.geteuid() == 0
     if _guardian is not None:
         alive = _guardian
-        _call("namespaces", _libc.unshare((NAMESPACES | CLONE_NEWCGROUP) & ~CLONE_NEWPID))
+        call_kernel("namespaces", libc.unshare((NAMESPACES | CLONE_NEWCGROUP) & ~CLONE_NEWPID))
     else:
         alive = _enter_by_a_fork(root)
     _build_root(folders or system_folders(), limits)
     os.chdir(WORK)
     _limit(limits)
     _drop_privileges(user if root else None)
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of user would have cleared it
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of user would have cleared it
     if select.select([alive], [], [], 0)[0]:
         os._exit(1)  # whoever waits for the box has ended before the line above
     os.close(alive)
@@ -225,10 +226,10 @@ def enter(
 def _enter_by_a_fork(root: bool) -> int:
     """Go on in the first process of a PID namespace; return what is readable if this one ends."""
     caller = os.getppid()
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != caller:
         os._exit(1)  # it ended before the line above
-    _unshare(root)
+    unshare(root)
     alive, outside = os.pipe()
     box = os.fork()  # who unshares a PID namespace is not in it, but its children are
     if box:
@@ -250,14 +251,14 @@ def fork() -> int:
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     me = os.pidfd_open(os.getpid())
     try:
-        _call("namespaces", _libc.unshare(CLONE_NEWPID))
+        call_kernel("namespaces", libc.unshare(CLONE_NEWPID))
         try:
             pid = os.fork()
             if pid == 0:
                 _guardian, me = me, -1
         finally:
             if me >= 0:  # the next one gets another namespace
-                _call("namespaces", _libc.setns(own, CLONE_NEWPID))
+                call_kernel("namespaces", libc.setns(own, CLONE_NEWPID))
         return pid
     finally:
         os.close(own)
@@ -272,7 +273,7 @@ def stay(limits: Limits | None = None) -> None:
     """
     caller = os.getppid()
     os.setsid()
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != caller:
         os._exit(1)
     folder = tempfile.mkdtemp(prefix="cvlab-box-")
@@ -287,13 +288,13 @@ def _outcome(box: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _unshare(root: bool) -> None:
+def unshare(root: bool) -> None:
     """Leave the namespaces of the host."""
     if root:  # needs no user namespace to build walls, and becomes somebody else afterwards
-        _call("namespaces", _libc.unshare(NAMESPACES | CLONE_NEWCGROUP))
+        call_kernel("namespaces", libc.unshare(NAMESPACES | CLONE_NEWCGROUP))
         return
     uid, gid = os.geteuid(), os.getegid()
-    _call("namespaces", _libc.unshare(CLONE_NEWUSER | NAMESPACES | CLONE_NEWCGROUP))
+    call_kernel("namespaces", libc.unshare(CLONE_NEWUSER | NAMESPACES | CLONE_NEWCGROUP))
     try:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{NOBODY} {uid} 1\n")
@@ -304,21 +305,21 @@ def _unshare(root: bool) -> None:
 
 def _build_root(folders: list[Path], limits: Limits) -> None:
     """Make an empty root in memory, put the folders into it read-only, and forget the old one."""
-    _mount("none", Path("/"), None, MS_REC | MS_PRIVATE)
+    mount("none", Path("/"), None, MS_REC | MS_PRIVATE)
     # A folder that every machine has and no box needs: nothing is left of it on the host.
     new = Path("/sys")
-    _mount("tmpfs", new, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=755")
+    mount("tmpfs", new, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=755")
     # One file system for all that can be written, so that one limit holds for it.
     scratch = new / "scratch"
     scratch.mkdir()
     size = f"size={limits.disk_bytes},nr_inodes=10000,mode=755"
-    _mount("tmpfs", scratch, "tmpfs", MS_NOSUID | MS_NODEV, size)
+    mount("tmpfs", scratch, "tmpfs", MS_NOSUID | MS_NODEV, size)
     for place in ("box", "tmp", "dev/shm"):
         part = scratch / Path(place).name
         part.mkdir()
         part.chmod(0o1777)
         (new / place).mkdir(parents=True, exist_ok=True)
-        _mount(str(part), new / place, None, MS_BIND)
+        mount(str(part), new / place, None, MS_BIND)
     # A checkout may lie in /tmp, so this comes after it.
     for path in folders:
         _bind(path, new)
@@ -327,12 +328,12 @@ def _build_root(folders: list[Path], limits: Limits) -> None:
     # Whoever maps the real one has memory that nobody counts; full reads as zeros, too.
     _bind(Path("/dev/full"), new, device=True, name="/dev/zero")
     (new / "proc").mkdir(exist_ok=True)
-    _mount("proc", new / "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    mount("proc", new / "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     (new / "old").mkdir()
     _system("pivot_root", _number("pivot_root"), os.fsencode(new), os.fsencode(new / "old"))
     os.chdir("/")
     for place in ("old", "scratch"):
-        _call(f"leaving {place}", _libc.umount2(f"/{place}".encode(), MNT_DETACH))
+        call_kernel(f"leaving {place}", libc.umount2(f"/{place}".encode(), MNT_DETACH))
         os.rmdir(f"/{place}")
     _read_only(Path("/"), recursive=False)
 
@@ -348,7 +349,7 @@ def _bind(path: Path, new: Path, *, device: bool = False, name: str = "") -> Non
         target.mkdir(exist_ok=True)
     elif not target.exists():
         target.touch()
-    _mount(str(path), target, None, MS_BIND | MS_REC)
+    mount(str(path), target, None, MS_BIND | MS_REC)
     if not device:
         _read_only(target, recursive=True)
 
@@ -379,23 +380,23 @@ def _limit(limits: Limits) -> None:
 def _drop_privileges(user: int | None) -> None:
     """Be somebody without any capability and without a way to get one."""
     for capability in range(64):
-        _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails past the last one
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails past the last one
     if user is not None:
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
     # A change of user or of its name space takes /proc/self away from the box, and its memory from
     # whoever measures that; there is nobody here from whom to hide it.
-    _libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+    libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
     header = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0), 8)
     none = ctypes.create_string_buffer(24)
-    _call("dropping capabilities", _libc.capset(header, none))
-    _call("no new privileges", _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    call_kernel("dropping capabilities", libc.capset(header, none))
+    call_kernel("no new privileges", libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
 def landlock_version() -> int:
     """Return the version of Landlock that the kernel offers; 0 if it has none."""
-    found = _libc.syscall(ctypes.c_long(LANDLOCK_CREATE), None, ctypes.c_size_t(0), 1)
+    found = libc.syscall(ctypes.c_long(LANDLOCK_CREATE), None, ctypes.c_size_t(0), 1)
     return max(0, found)
 
 
@@ -455,8 +456,8 @@ def seccomp() -> None:
     code = ctypes.create_string_buffer(program, len(program))
     wanted = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
     argument = ctypes.create_string_buffer(wanted, len(wanted))
-    done = _libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, argument, 0, 0)
-    _call("seccomp", done)
+    done = libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, argument, 0, 0)
+    call_kernel("seccomp", done)
 
 
 # The kernel's classic packet filter machine: its instructions, and what a filter answers.
@@ -524,10 +525,10 @@ def doctor() -> dict[str, str | None]:
         For each wall None if it stands, otherwise a sentence that says why it does not.
     """
     return {
-        "own user, PID, network, IPC and mount namespaces": _tried(lambda: _unshare(_is_root())),
-        "a root of its own, read-only": _tried(enter),
+        "own user, PID, network, IPC and mount namespaces": tried(lambda: unshare(_is_root())),
+        "a root of its own, read-only": tried(enter),
         "Landlock": None if landlock_version() else "the kernel has no Landlock.",
-        "seccomp": _tried(lambda: (_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), seccomp())),
+        "seccomp": tried(lambda: (libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), seccomp())),
     }
 
 
@@ -535,7 +536,7 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _tried(wall: Callable[[], object]) -> str | None:
+def tried(wall: Callable[[], object]) -> str | None:
     """Build a wall in a child; return why that failed."""
     if sys.platform != "linux":
         return "only Linux has it."

@@ -296,7 +296,7 @@ def memory(pid: int, most: int = 0, children: dict[int, list[int]] | None = None
         pending += children.get(every[-1], ())
     parts = "RssAnon:", "RssShmem:", "VmPTE:", "VmSwap:"
     quickly = {one: _fields(f"/proc/{one}/status", *parts) for one in every}
-    found = _in_sockets(every)
+    found = bytes_in_sockets(every)
     if found + sum(quickly.values()) <= most:
         return found + sum(quickly.values())
     shared = "Pss_Anon:", "Pss_Shmem:", "SwapPss:"
@@ -307,7 +307,7 @@ def memory(pid: int, most: int = 0, children: dict[int, list[int]] | None = None
     return found
 
 
-def _in_sockets(processes: Sequence[int]) -> int:
+def bytes_in_sockets(processes: Sequence[int]) -> int:
     """Return the bytes that the sockets of a box can hold, which no process is said to have.
 
     The kernel tells how many sockets are in a network namespace, and not what is in them. Without

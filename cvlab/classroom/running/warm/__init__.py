@@ -32,7 +32,7 @@ def _client() -> Any:
     return client
 
 
-_said: set[str] = set()
+said: set[str] = set()
 
 
 class WarmProvisioner(LocalProvisioner):
@@ -55,8 +55,8 @@ class WarmProvisioner(LocalProvisioner):
             given_up.set()  # the thread cannot be stopped, and nobody will have its kernel
             raise
         except NoWarmKernel as reason:
-            if str(reason) not in _said:
-                _said.add(str(reason))
+            if str(reason) not in said:
+                said.add(str(reason))
                 self.log.warning("cvlab: this kernel starts without the warm parent: %s", reason)
             return await super().launch_kernel(cmd, **kwargs)
         self.pid = self.pgid = self.process.pid  # it leads a session of its own

@@ -109,7 +109,7 @@ def _lock(path: Path) -> int | None:
     return None
 
 
-def _connect(path: Path) -> socket.socket | None:
+def connect_once(path: Path) -> socket.socket | None:
     """Connect to the parent, or return None if there is none."""
     link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     link.settimeout(10)
@@ -136,15 +136,15 @@ def connect(interpreter: list[str], environment: dict[str, str]) -> socket.socke
         NoWarmKernel: if that does not succeed.
     """
     path = socket_path(interpreter, environment)
-    link = _connect(path)
+    link = connect_once(path)
     if link is None:
         try:
             with _locked(path.parent):
-                link = _connect(path)  # somebody else may have started it meanwhile
+                link = connect_once(path)  # somebody else may have started it meanwhile
                 if link is None:
                     path.unlink(missing_ok=True)  # of a parent that was killed
                     _start_parent(path, interpreter, environment)
-                    link = _connect(path)
+                    link = connect_once(path)
         except OSError as error:
             raise NoWarmKernel(f"{path.parent}: {error.strerror or error}.") from error
     if link is None:
