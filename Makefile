@@ -3,6 +3,13 @@ PYTHON ?= python3
 SERVE ?= 1
 FULL ?= 0
 STRESS ?= 0
+# A shim of pyenv runs only versions that are switched on; PYTHON=python3.13 switches on its own.
+ifneq (,$(findstring python3.,$(PYTHON)))
+SHIM := $(shell pyenv latest $(subst python,,$(notdir $(PYTHON))) 2>/dev/null)
+ifneq (,$(SHIM))
+export PYENV_VERSION ?= $(SHIM)
+endif
+endif
 CVLAB = $(PYTHON) cvlab/classroom/bootstrap.py
 
 .PHONY: help book test validate check chapter exercises tidy lock address setup colab

@@ -34,7 +34,8 @@ def suitable_python() -> str:
         return sys.executable
     for major, minor in SUPPORTED:
         found = shutil.which(f"python{major}.{minor}")
-        if found:
+        # A shim of pyenv lies on the PATH even where its version is switched off.
+        if found and subprocess.run([found, "--version"], capture_output=True).returncode == 0:
             return found
     stop("needs Python 3.11, 3.12 or 3.13; install one, or name it: make book PYTHON=python3.12")
     return ""  # unreachable, for type checkers
@@ -129,6 +130,16 @@ def up_to_date() -> bool:
     return PYTHON.exists() and STAMP.exists() and STAMP.read_text(encoding="utf-8") == fingerprint()
 
 
+def version() -> str:
+    """Return what Python `.venv` has, and what to do if the command was called with another."""
+    have = re.search(r"version\w* = (\d+)\.(\d+)", (VENV / "pyvenv.cfg").read_text("utf-8"))
+    asked = sys.version_info[:2]
+    if have is None or (int(have[1]), int(have[2])) == asked:
+        return f"Python {asked[0]}.{asked[1]}"
+    other = f"Python {asked[0]}.{asked[1]}"
+    return f"Python {have[1]}.{have[2]}; delete .venv first to make it with {other}"
+
+
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """Let one command at a time set up; its claim ends with the last process that it started."""
@@ -163,6 +174,8 @@ def set_up() -> None:
 
 def main() -> None:
     """Set up if needed, then become ``cvlab`` with the arguments given."""
+    if len(sys.argv) == 1 and up_to_date():
+        print(f"cvlab: .venv is as it should be, with {version()}.")
     set_up()
     if len(sys.argv) > 1:
         command = [str(PYTHON), "-m", "cvlab.classroom.cli", *sys.argv[1:]]

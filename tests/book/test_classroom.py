@@ -410,6 +410,27 @@ class TestBootstrap:
         assert again.communicate("go on\n", timeout=GIVE_UP)[0] == "installing\n"
         assert again.returncode == 0
 
+    @pytest.mark.parametrize(
+        ("minor", "said"),
+        [(13, "Python 3.13"), (12, "Python 3.12; delete .venv first to make it with Python 3.13")],
+    )
+    def test_another_python_than_the_environments_is_named(
+        self, tmp_path, monkeypatch, minor, said
+    ):
+        (tmp_path / "pyvenv.cfg").write_text(f"home = x\nversion = 3.{minor}.1\n")
+        monkeypatch.setattr(bootstrap, "VENV", tmp_path)
+        monkeypatch.setattr(bootstrap.sys, "version_info", (3, 13, 0))
+        assert bootstrap.version() == said
+
+    def test_a_shim_that_does_not_run_is_passed_over(self, tmp_path, monkeypatch):
+        for minor, does in ((11, "exit 127"), (12, "echo Python 3.12.1")):
+            program = tmp_path / f"python3.{minor}"
+            program.write_text(f"#!/bin/sh\n{does}\n")
+            program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setattr(bootstrap.sys, "version_info", (3, 9, 0))
+        assert bootstrap.suitable_python() == str(tmp_path / "python3.12")
+
     def test_a_disk_that_cannot_be_written_gets_one_sentence(self, tmp_path, monkeypatch):
         monkeypatch.setattr(bootstrap, "STAMP", tmp_path / "stamp")
 
