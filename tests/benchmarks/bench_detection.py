@@ -19,6 +19,7 @@ from importlib.metadata import version
 import cv2
 import numpy as np
 import skimage.feature
+import skimage.segmentation
 import skimage.transform
 import torch
 import torchvision
@@ -218,6 +219,24 @@ def haar_rows(side: int) -> Iterator[Row]:
     yield Row(f"Haar feature, {few.shape[1]} windows", "scikit-image", ours, by_library, near(1e-3))
 
 
+def segment_rows(side: int) -> Iterator[Row]:
+    """The regions from which selective search starts."""
+    chapter = load("16_two_stage", "union-find", "pixel-edges", "oversegment")
+    image = photograph("coffee", side)
+
+    def same(ours: np.ndarray, theirs: np.ndarray) -> bool:
+        pairs = np.unique(np.stack([ours.ravel(), theirs.ravel()]), axis=1)
+        return pairs.shape[1] == ours.max() + 1 == theirs.max() + 1
+
+    yield Row(
+        f"selective search's first regions, {side} x {side}",
+        "scikit-image",
+        lambda: chapter.oversegment(image, scale=100, least=10, sigma=0.8),
+        lambda: skimage.segmentation.felzenszwalb(image, scale=100, min_size=10, sigma=0.8),
+        same,
+    )
+
+
 def conditions(repeats: int) -> str:
     """Where and how the numbers came about."""
     packages = ("numpy", "torch", "torchvision", "pycocotools", "torchmetrics", "scikit-image")
@@ -248,6 +267,7 @@ def main() -> None:
         lambda: box_rows(options.boxes),
         lambda: average_precision_rows(options.images),
         lambda: haar_rows(options.side),
+        lambda: segment_rows(options.side // 4),
     )
     print_table(groups, options.only, options.repeats)
 

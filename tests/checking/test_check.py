@@ -612,6 +612,7 @@ def test_one_that_is_slow_for_others_sake_is_not_stopped(impatient, monkeypatch)
 
 
 @needs_signals
+@pytest.mark.slow
 def test_an_endless_wrong_answer_has_to_be_announced(impatient, capsys):
     with pytest.raises(limits.Endless):
         check.refuses(check_double, spins)

@@ -398,6 +398,7 @@ def mutated(rng: random.Random, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("caps", [CAPS, SMALL], ids=["caps", "small"])
 @pytest.mark.parametrize("source", ["random", "tagged", "mutated"])
+@pytest.mark.slow
 def test_no_bytes_break_the_judge(source, caps):
     rng = random.Random(2)
     make = {
@@ -428,6 +429,7 @@ def test_no_bytes_break_the_judge(source, caps):
     assert time.process_time() - begin < 60
 
 
+@pytest.mark.slow
 def test_large_values_take_seconds_and_bounded_memory():
     data = b"l" + COUNT(999_999) + encode(0.5) * 999_999
     begin = time.process_time()
@@ -902,6 +904,7 @@ def matching_exists(got: np.ndarray, expected: np.ndarray, rtol: float, atol: fl
 
 @pytest.mark.parametrize("kind", [float, complex])
 @pytest.mark.parametrize("width", [1, 2, 3])
+@pytest.mark.slow
 def test_rows_in_any_order_are_matched_exactly_among_near_ties(width, kind):
     rng = np.random.default_rng(7)
     verdicts = []
@@ -992,6 +995,7 @@ def test_what_cannot_be_compared_in_any_order_is_the_instructors_fault():
             compare(expected, expected, order=False)
 
 
+@pytest.mark.slow
 def test_many_rows_in_any_order_are_quick():
     rng = np.random.default_rng(8)
     begin = time.process_time()
@@ -1085,6 +1089,7 @@ def test_a_difference_holds_only_words():
 # ----------------------------------------------------------------------------------- hostile values
 
 
+@pytest.mark.slow
 def test_hostile_values_are_compared_quickly_in_little_memory():
     rng = np.random.default_rng(11)
     deep: object = 0.0

@@ -1243,6 +1243,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("kind", BOMBS)
+@pytest.mark.slow
 def test_source_that_is_made_to_choke_a_parser(kind):
     begun = time.process_time()
     cells = [BOMBS[kind], {"cell_type": "markdown", "source": BOMBS[kind]}]
@@ -1320,6 +1321,7 @@ def test_no_file_takes_much_memory_to_read():
     assert float(ran.stdout) < 200
 
 
+@pytest.mark.slow
 def test_a_class_of_a_thousand_is_found_in_seconds(tmp_path):
     members = [(f"Student {i}_{i}_assignsubmission_file_/15_boxes.ipynb", NB) for i in range(1000)]
     text = "id,name\n" + "".join(f"s{i},Student {i}\n" for i in range(1100))

@@ -396,6 +396,7 @@ with Journal(Path(sys.argv[1]), KEY) as journal:
 """
 
 
+@pytest.mark.slow
 def test_a_grader_killed_at_random_moments_resumes_to_equal_bytes(tmp_path, path):
     made = [hostile(text) for text in HOSTILE.values()]
     with Journal(tmp_path / "calm.jsonl", KEY) as journal:

@@ -176,6 +176,7 @@ def inverted(page, picture, width):
 
 
 @pytest.mark.parametrize("panels", [1, 3, 30])
+@pytest.mark.slow
 def test_the_night_spares_images_and_nothing_else(panels):
     fig = plot.images([np.full((8, 8), 0.5)] * panels, ["title"] * panels, columns=min(panels, 6))
     page, source, image = parsed(fig)

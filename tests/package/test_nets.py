@@ -35,6 +35,7 @@ def test_every_network_maps_images_to_logits(name):
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext50"])
+@pytest.mark.slow
 def test_same_outputs_as_torchvision_with_the_same_weights(name):
     import torchvision
 

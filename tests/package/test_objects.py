@@ -122,6 +122,7 @@ def test_objects_just_fit_into_their_circle(identity):
     assert (batch.masks.sum(axis=(1, 2)) > 0.08 * 96**2).all()
 
 
+@pytest.mark.slow
 def test_no_window_cuts_an_object(monkeypatch):
     rng = np.random.default_rng(9)
     settings = {

@@ -45,6 +45,7 @@ def test_cvlab_needs_no_torch():
     ]
 
 
+@pytest.mark.slow
 def test_numpy_parts_work_without_torch():
     done = run(
         "import cvlab\ncvlab.setup(seed=0)\n"
