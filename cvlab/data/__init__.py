@@ -6,8 +6,8 @@ The embedded sets need no network: ``digits``, ``photograph``, ``photographs``, 
 The full sets (``mnist``, ``cifar10``, ``voc_detection``, ...) are those of torchvision. They lie
 in the folder ``root``; without it in the folder named by the environment variable ``CVLAB_DATA``;
 without that in the user's cache. What is missing is downloaded on first use, after one line that
-says how much and from where. What cannot be had raises ``DatasetUnavailable``, which says what to
-do instead.
+says how much and from where; within ``offline()`` it is not. What cannot be had raises
+``DatasetUnavailable``, which says what to do instead.
 
 No file is trusted because it exists. A download lies aside until it is whole and its checksum
 agrees. An archive is compared with torchvision's checksum before it is unpacked; then the size and
@@ -36,7 +36,7 @@ from cvlab.data.embedded import (
     rings,
     stereo_motorcycle,
 )
-from cvlab.data.files import DatasetUnavailable
+from cvlab.data.files import DatasetUnavailable, offline
 from cvlab.data.full import (
     celeba,
     cifar10,
@@ -80,6 +80,7 @@ __all__ = [
     "lfw",
     "mnist",
     "moons",
+    "offline",
     "omniglot",
     "photograph",
     "photographs",

@@ -19,6 +19,7 @@ import urllib.error
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ with open(Path(__file__).with_name("full_sets.csv"), encoding="utf-8", newline="
     _rows = [{**row, "megabytes": int(row["megabytes"])} for row in csv.DictReader(_table)]
 CARDS = {row["name"]: Card(**row) for row in _rows}
 
+_only_here: ContextVar[bool] = ContextVar("only_here", default=False)
 TIMEOUT = 10.0  # seconds without an answer before a server counts as unreachable
 
 # What a damaged archive raises when it is unpacked; RuntimeError is also torchvision's word for a
@@ -54,6 +56,22 @@ class DatasetUnavailable(RuntimeError):
 
 class Refused(Exception):
     """Why a set cannot be had, as the middle of a sentence."""
+
+
+@contextlib.contextmanager
+def offline() -> Iterator[None]:
+    """Take full sets from this machine only: what is not here is unavailable, never downloaded.
+
+    For pages that use a full set where it is, and go on without it where it is not.
+
+    >>> with offline():
+    ...     mnist = CARDS["mnist"].title  # data.mnist() would raise DatasetUnavailable here
+    """
+    token = _only_here.set(True)
+    try:
+        yield
+    finally:
+        _only_here.reset(token)
 
 
 @dataclass(frozen=True)
@@ -116,7 +134,7 @@ def obtain(card: Card, files: Sequence[File]) -> dict[str, tuple[int, int]]:
     with explained(card, by_hand(card, [file.path.name for file in files], folder)):
         for file in files:
             problem = _problem(file)
-            if problem and file.urls:
+            if problem and file.urls and not _only_here.get():
                 if not announced:
                     _announce(card, folder)
                     announced = True

@@ -573,6 +573,19 @@ def test_download_then_offline(name, monkeypatch, server, tmp_path, capsys):
     assert not list(tmp_path.rglob(".unfinished-*"))
 
 
+@pytest.mark.parametrize("name", DOWNLOADED)
+def test_nothing_is_downloaded_offline(name, monkeypatch, server, tmp_path, capsys):
+    family = prepare(name, monkeypatch, server)
+    with data.offline(), pytest.raises(data.DatasetUnavailable) as error:
+        load(name, tmp_path)
+    assert_one_useful_sentence(error, name)
+    assert server.requests == []
+    assert capsys.readouterr().out == ""
+    family.check(load(name, tmp_path))  # outside it is, as ever
+    with data.offline():
+        family.check(load(name, tmp_path))
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_files_placed_by_hand_need_no_network(name, monkeypatch, server, tmp_path, capsys):
     family = prepare(name, monkeypatch, server)
