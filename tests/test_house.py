@@ -6,6 +6,7 @@ What a test needs is public: a test of private names would have to change with t
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,6 +138,9 @@ def private_names(source: str) -> list[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and is_private(node.attr) and root(node) in ours:
             found.append(ast.unparse(node))
+        elif isinstance(node, ast.Constant) and "from cvlab" in str(node.value):
+            with contextlib.suppress(SyntaxError):  # code that the test runs elsewhere, or prose
+                found += private_names(node.value)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "setattr":
             target, name, *_ = [*node.args, None, None]
             text = name.value if isinstance(name, ast.Constant) else ""
@@ -160,7 +164,8 @@ def test_tests_touch_no_private_name():
     found = {
         path.relative_to(ROOT).as_posix(): names
         for path in sorted((ROOT / "tests").rglob("*.py"))
-        if (names := private_names(path.read_text(encoding="utf-8")))
+        if path != Path(__file__)  # which plants some
+        and (names := private_names(path.read_text(encoding="utf-8")))
     }
     assert found == {}
 
@@ -173,6 +178,7 @@ def test_tests_touch_no_private_name():
         ("import cvlab.plot\ncvlab.plot._x", "cvlab.plot._x"),
         ("from cvlab import plot as p\nmonkeypatch.setattr(p, '_x', 1)", "p._x"),
         ("from cvlab import plot\nmonkeypatch.setattr(plot, 'x', 1)\nplot.__name__", ""),
+        ("run('from cvlab import plot as p; p._x')", "p._x"),
         ("import numpy\nnumpy._x\nself._x", ""),
     ],
 )

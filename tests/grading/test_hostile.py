@@ -271,19 +271,19 @@ OTHER = """
 import os, sys
 from pathlib import Path
 from cvlab.classroom.grading.box import isolation as walls
-walls._call("a name space of its own", walls._libc.unshare(walls.CLONE_NEWNS))
-walls._mount("none", Path("/"), None, walls.MS_REC | walls.MS_PRIVATE)
+walls.call_kernel("a name space of its own", walls.libc.unshare(walls.CLONE_NEWNS))
+walls.mount("none", Path("/"), None, walls.MS_REC | walls.MS_PRIVATE)
 places = [(path, os.open(path, os.O_PATH)) for path in (Path(sys.base_prefix), Path(sys.prefix))]
 closed = {
     next(iter([up for up in reversed(path.parents) if not up.stat().st_mode & 1]), None)
     for path, _ in places
 } - {None}
 for folder in closed:
-    walls._mount("tmpfs", folder, "tmpfs", 0, "mode=755")
+    walls.mount("tmpfs", folder, "tmpfs", 0, "mode=755")
 for path, fd in places:
     if not path.exists():
         path.mkdir(parents=True)
-        walls._mount(f"/proc/self/fd/{fd}", path, None, walls.MS_BIND | walls.MS_REC)
+        walls.mount(f"/proc/self/fd/{fd}", path, None, walls.MS_BIND | walls.MS_REC)
 os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
