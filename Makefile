@@ -19,7 +19,7 @@ setup:     ; @$(CVLAB)                                    ## only make .venv and
 book:      ; @$(CVLAB) book --serve $(SERVE)              ## build the book and serve it (SERVE=0: only build)
 test:      ; @$(CVLAB) test $(if $(filter-out 0,$(FULL)),--full) $(if $(filter-out 0,$(STRESS)),--stress) ## everything CI checks (FULL=1: forget what ran before; STRESS=1: with all cores busy)
 validate:  ; @$(CVLAB) validate $(NAME)                   ## run notebooks with nbval (NAME=01_knn: only these)
-check:     ; @$(CVLAB) check                              ## 80 seconds: lint, hygiene, unit tests
+check:     ; @$(CVLAB) check                              ## 70 seconds: lint, hygiene, unit tests
 chapter:   ; @$(CVLAB) chapter "$(NAME)"                  ## NAME=01_knn: execute and open one page
 exercises: ; @$(CVLAB) exercises                          ## derive exercises/ from solutions/
 tidy:      ; @$(CVLAB) tidy                               ## format modules and notebooks

@@ -188,7 +188,7 @@ def _asks_for(word: str, path: Path) -> bool:
 
 
 def make_check(options: argparse.Namespace) -> int:
-    """Run what takes 80 seconds: lint, hygiene, the quick unit tests."""
+    """Run what takes 70 seconds: lint, hygiene, the quick unit tests."""
     quick = ["-m", "not browser and not slow"]
     return run_pytest(*quick, "--doctest-modules", "tests", "cvlab", *options.arguments)
 

@@ -39,6 +39,7 @@ def test_every_row_is_measured_and_both_sides_agree():
     assert all(float(row[4]) >= 0 for row in rows[1:])
 
 
+@pytest.mark.slow
 def test_small_numbers_are_refused_in_one_sentence():
     done = run("--boxes", "0")
     assert done.returncode == 2

@@ -66,6 +66,7 @@ def test_functions_are_loaded_from_a_chapter_without_running_it():
         bench.load("03_optimisation", "newtons")
 
 
+@pytest.mark.slow
 def test_small_numbers_are_refused_in_one_sentence():
     done = run("--side", "8")
     assert done.returncode == 2
