@@ -30,6 +30,12 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
+def run_benchmark(name: str, *words: str) -> subprocess.CompletedProcess:
+    """Run a script of ``tests/benchmarks/`` as a command."""
+    command = [sys.executable, str(ROOT / "tests" / "benchmarks" / f"{name}.py"), *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
 @pytest.fixture(scope="session")
 def walls() -> None:
     """Boxes of the grader; without them there is nothing to test."""

@@ -9,12 +9,9 @@ clock runs over its evaluation only.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
-import platform
 from collections.abc import Iterator
-from importlib.metadata import version
 
 import cv2
 import numpy as np
@@ -23,7 +20,7 @@ import skimage.segmentation
 import skimage.transform
 import torch
 import torchvision
-from bench_features import Row, load, near, photograph, print_table
+from bench_features import Row, conditions, load, near, options, photograph, print_table
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torchmetrics.detection import MeanAveragePrecision
@@ -237,39 +234,26 @@ def segment_rows(side: int) -> Iterator[Row]:
     )
 
 
-def conditions(repeats: int) -> str:
-    """Where and how the numbers came about."""
-    packages = ("numpy", "torch", "torchvision", "pycocotools", "torchmetrics", "scikit-image")
-    versions = ", ".join(f"{p} {version(p)}" for p in (*packages, "opencv-python-headless"))
-    return (
-        f"{platform.machine()}, one thread, Python {platform.python_version()}, {versions}; "
-        f"processor time, median of {repeats}"
-    )
-
-
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--boxes", type=int, default=2000)
-    parser.add_argument("--images", type=int, default=1000, help="images for average precision")
-    parser.add_argument("--side", type=int, default=512, help="side of the photograph in pixels")
-    parser.add_argument("--only", default="", help="rows whose name holds this word")
-    options = parser.parse_args()
-    least = {"repeats": 1, "boxes": 1, "images": 1, "side": 64}
-    for name, number in least.items():
-        if getattr(options, name) < number:
-            parser.error(f"--{name} must be at least {number}.")
+    asked = options(
+        __doc__,
+        boxes=(2000, 1, "boxes that overlap"),
+        images=(1000, 1, "images for average precision"),
+        side=(512, 64, "side of the photographs in pixels"),
+    )
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    print(conditions(options.repeats), end="\n\n")
+    packages = ("numpy", "torch", "torchvision", "pycocotools", "torchmetrics", "scikit-image")
+    packages += ("opencv-python-headless",)
+    print(conditions(packages, asked.repeats, "float32 boxes and images"), end="\n\n")
     groups = (
-        lambda: box_rows(options.boxes),
-        lambda: average_precision_rows(options.images),
-        lambda: haar_rows(options.side),
-        lambda: segment_rows(options.side // 4),
+        lambda: box_rows(asked.boxes),
+        lambda: average_precision_rows(asked.images),
+        lambda: haar_rows(asked.side),
+        lambda: segment_rows(asked.side // 4),
     )
-    print_table(groups, options.only, options.repeats)
+    print_table(groups, asked.only, asked.repeats)
 
 
 if __name__ == "__main__":

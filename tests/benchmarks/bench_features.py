@@ -327,9 +327,8 @@ def line(row: Row, repeats: int) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def conditions(repeats: int) -> str:
+def conditions(packages: Iterable[str], repeats: int, note: str) -> str:
     """Where and how the numbers came about."""
-    packages = ("numpy", "scipy", "opencv-python-headless", "scikit-image", "scikit-learn")
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
@@ -342,8 +341,27 @@ def conditions(repeats: int) -> str:
         processor = platform.machine()
     return (
         f"{processor}, one thread, Python {platform.python_version()}, {versions}; "
-        f"processor time, median of {repeats}; images float32 (OpenCV's Canny and Hough: uint8)"
+        f"processor time, median of {repeats}; {note}"
     )
+
+
+def options(description: str, **sizes: tuple[int, int, str]) -> argparse.Namespace:
+    """Return what the command line asks for.
+
+    Args:
+        description: its first line is shown by ``--help``.
+        sizes: what the rows can be made smaller by: default, least value, meaning.
+    """
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--only", default="", help="rows whose name holds this word")
+    sizes = {"repeats": (15, 1, "of each row"), **sizes}
+    for name, (default, _, meaning) in sizes.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=meaning)
+    found = parser.parse_args()
+    for name, (_, least, _) in sizes.items():
+        if getattr(found, name) < least:
+            parser.error(f"--{name} must be at least {least}.")
+    return found
 
 
 def print_table(groups: Iterable[Callable[[], Iterator[Row]]], only: str, repeats: int) -> None:
@@ -359,28 +377,25 @@ def print_table(groups: Iterable[Callable[[], Iterator[Row]]], only: str, repeat
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--side", type=int, default=512, help="side of the photographs in pixels")
-    parser.add_argument("--points", type=int, default=20_000, help="points for k-means")
-    parser.add_argument("--scores", type=int, default=100_000, help="scores for ROC and AP")
-    parser.add_argument("--only", default="", help="rows whose name holds this word")
-    options = parser.parse_args()
-    least = {"repeats": 1, "side": 64, "points": 100, "scores": 10}
-    for name, number in least.items():
-        if getattr(options, name) < number:
-            parser.error(f"--{name} must be at least {number}.")
+    asked = options(
+        __doc__,
+        side=(512, 64, "side of the photographs in pixels"),
+        points=(20_000, 100, "points for k-means"),
+        scores=(100_000, 10, "scores for ROC and AP"),
+    )
     cv2.setNumThreads(1)
-    print(conditions(options.repeats), end="\n\n")
+    packages = ("numpy", "scipy", "opencv-python-headless", "scikit-image", "scikit-learn")
+    note = "images float32 (OpenCV's Canny and Hough: uint8)"
+    print(conditions(packages, asked.repeats, note), end="\n\n")
     groups = (
         neighbour_rows,
-        lambda: kmeans_rows(options.points),
-        lambda: blur_rows(options.side),
-        lambda: hog_rows(options.side),
-        lambda: edge_rows(options.side),
-        lambda: metric_rows(options.scores),
+        lambda: kmeans_rows(asked.points),
+        lambda: blur_rows(asked.side),
+        lambda: hog_rows(asked.side),
+        lambda: edge_rows(asked.side),
+        lambda: metric_rows(asked.scores),
     )
-    print_table(groups, options.only, options.repeats)
+    print_table(groups, asked.only, asked.repeats)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,11 @@ here, and so does torch. The training loop is measured by `bench_train.py`.
 
 from __future__ import annotations
 
-import argparse
-import platform
 from collections.abc import Iterator
-from importlib.metadata import version
 
 import numpy as np
 import torch
-from bench_features import Row, load, print_table
+from bench_features import Row, conditions, load, options, print_table
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -127,28 +124,19 @@ def cost_rows() -> Iterator[Row]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--side", type=int, default=32, help="side of the feature maps")
-    parser.add_argument("--width", type=int, default=256, help="hidden units of the engine's batch")
-    parser.add_argument("--only", default="", help="rows whose name holds this word")
-    options = parser.parse_args()
-    for name in ("repeats", "side", "width"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} must be at least 1.")
-    torch.set_num_threads(1)
-    print(
-        f"{platform.processor() or platform.machine()}, one thread, Python "
-        f"{platform.python_version()}, numpy {np.__version__}, torch {version('torch')}; processor "
-        f"time, median of {options.repeats}; double precision",
-        end="\n\n",
+    asked = options(
+        __doc__,
+        side=(32, 1, "side of the feature maps"),
+        width=(256, 1, "hidden units of the engine's batch"),
     )
+    torch.set_num_threads(1)
+    print(conditions(("numpy", "torch"), asked.repeats, "double precision"), end="\n\n")
     groups = (
-        lambda: engine_rows(options.width),
-        lambda: convolution_rows(options.side),
+        lambda: engine_rows(asked.width),
+        lambda: convolution_rows(asked.side),
         cost_rows,
     )
-    print_table(groups, options.only, options.repeats)
+    print_table(groups, asked.only, asked.repeats)
 
 
 if __name__ == "__main__":

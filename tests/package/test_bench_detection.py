@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
-from conftest import ROOT
-
-BENCH = ROOT / "tests" / "benchmarks" / "bench_detection.py"
-
-
-def run(*words):
-    command = [sys.executable, str(BENCH), *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+from conftest import run_benchmark
 
 
 @pytest.mark.slow
 def test_every_row_is_measured_and_both_sides_agree():
-    done = run("--repeats", "1", "--side", "64", "--boxes", "100", "--images", "10")
+    done = run_benchmark(
+        "bench_detection", "--repeats", "1", "--side", "64", "--boxes", "100", "--images", "10"
+    )
     assert done.returncode == 0, done.stderr
     rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")]
     found = [(row[0].split(",")[0].strip(), row[1].strip()) for row in rows[1:]]
@@ -41,6 +33,6 @@ def test_every_row_is_measured_and_both_sides_agree():
 
 @pytest.mark.slow
 def test_small_numbers_are_refused_in_one_sentence():
-    done = run("--boxes", "0")
+    done = run_benchmark("bench_detection", "--boxes", "0")
     assert done.returncode == 2
     assert "--boxes must be at least 1" in done.stderr

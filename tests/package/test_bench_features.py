@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib
 import re
-import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_benchmark
 
 BENCH = ROOT / "tests" / "benchmarks" / "bench_features.py"
 SMALL = ("--side", "64", "--points", "400", "--scores", "500", "--repeats", "1")
@@ -18,15 +17,9 @@ sys.path.insert(0, str(BENCH.parent))
 bench = importlib.import_module("bench_features")
 
 
-def run(*words):
-    """The benchmark as a command."""
-    command = [sys.executable, str(BENCH), *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-
-
 @pytest.mark.slow
 def test_every_row_is_measured_and_both_sides_agree():
-    done = run(*SMALL)
+    done = run_benchmark("bench_features", *SMALL)
     assert done.returncode == 0, done.stderr
     assert "one thread" in done.stdout
     assert "scikit-learn" in done.stdout
@@ -68,6 +61,6 @@ def test_functions_are_loaded_from_a_chapter_without_running_it():
 
 @pytest.mark.slow
 def test_small_numbers_are_refused_in_one_sentence():
-    done = run("--side", "8")
+    done = run_benchmark("bench_features", "--side", "8")
     assert done.returncode == 2
     assert "--side must be at least 64" in done.stderr

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
-from conftest import ROOT
-
-BENCH = ROOT / "tests" / "benchmarks" / "bench_nets.py"
-
-
-def run(*words):
-    command = [sys.executable, str(BENCH), *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+from conftest import run_benchmark
 
 
 @pytest.mark.slow
 def test_every_row_is_measured_and_both_sides_agree():
-    done = run("--repeats", "1", "--side", "6", "--width", "8")
+    done = run_benchmark("bench_nets", "--repeats", "1", "--side", "6", "--width", "8")
     assert done.returncode == 0, done.stderr
     rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")]
     works = [row[0].split(",")[0].strip() for row in rows[1:]]
@@ -36,6 +26,6 @@ def test_every_row_is_measured_and_both_sides_agree():
 
 @pytest.mark.slow
 def test_small_numbers_are_refused_in_one_sentence():
-    done = run("--side", "0")
+    done = run_benchmark("bench_nets", "--side", "0")
     assert done.returncode == 2
     assert "--side must be at least 1" in done.stderr

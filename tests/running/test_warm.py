@@ -661,7 +661,7 @@ def test_cuda_is_never_initialised_in_the_parent(parent_module, kernel, monkeypa
 
 
 def test_without_fork_the_kernel_is_a_stock_one_and_one_line_says_so(kernel, monkeypatch, caplog):
-    monkeypatch.setattr(warm, "said", set())
+    monkeypatch.setattr(warm, "reasons_told", set())
     with monkeypatch.context() as patch:
         patch.setattr(warm.sys, "platform", "darwin")
         first, second = kernel(), kernel()

@@ -32,7 +32,7 @@ def _client() -> Any:
     return client
 
 
-said: set[str] = set()
+reasons_told: set[str] = set()  #: why kernels were not warm, each said once
 
 
 class WarmProvisioner(LocalProvisioner):
@@ -55,8 +55,8 @@ class WarmProvisioner(LocalProvisioner):
             given_up.set()  # the thread cannot be stopped, and nobody will have its kernel
             raise
         except NoWarmKernel as reason:
-            if str(reason) not in said:
-                said.add(str(reason))
+            if str(reason) not in reasons_told:
+                reasons_told.add(str(reason))
                 self.log.warning("cvlab: this kernel starts without the warm parent: %s", reason)
             return await super().launch_kernel(cmd, **kwargs)
         self.pid = self.pgid = self.process.pid  # it leads a session of its own
