@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 from conftest import HTML, ROOT, WEEKLY, missing
+from waiting import GIVE_UP
 
 from cvlab.classroom.book import links
 from cvlab.classroom.book.sphinxext import chapter_number
 from cvlab.classroom.running import budget
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(2 * GIVE_UP)]
 
 AXE = ROOT / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 RECORDS = ROOT / "_build" / "notebooks"
@@ -56,6 +57,7 @@ class Visit:
 
     def __init__(self, browser, url, *, viewport=LAPTOP, scheme="light", first="", **options):
         self.context = browser.new_context(viewport=viewport, color_scheme=scheme, **options)
+        self.context.set_default_timeout(1000 * GIVE_UP)
         self.page = self.context.new_page()
         if first:
             self.page.add_init_script(first)
@@ -85,7 +87,6 @@ class Visit:
         self.page.wait_for_function(
             "n => document.querySelectorAll('.cvlab-explore img.cvlab-frame').length >= n",
             arg=count,
-            timeout=60_000,
         )
 
 
@@ -515,7 +516,7 @@ def test_search_finds_a_method_and_there_is_one_search_box(html, address, browse
         assert field.count() == 1
         field.fill("nearest")
         field.press("Enter")
-        visit.page.wait_for_selector("#search-results li a", timeout=30_000)
+        visit.page.wait_for_selector("#search-results li a")
         assert "knn" in visit.page.locator("#search-results").inner_html()
 
 

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from conftest import ROOT
 from nbclient import NotebookClient
+from waiting import GIVE_UP
 
 from cvlab.classroom import exercises, notebooks
 
@@ -31,7 +32,7 @@ def run(notebook):
     """Execute a notebook to its end, errors included; return its cells."""
     notebook = copy.deepcopy(notebook)
     folder = {"metadata": {"path": str(ROOT / "exercises")}}
-    NotebookClient(notebook, timeout=120, allow_errors=True, resources=folder).execute()
+    NotebookClient(notebook, timeout=GIVE_UP, allow_errors=True, resources=folder).execute()
     return notebook["cells"]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from nbclient import NotebookClient
+from waiting import GIVE_UP
 
 from cvlab import check
 from cvlab.check import CheckFailed, Task
@@ -882,7 +883,7 @@ SENTENCES = {
 def test_a_kernel_shows_one_sentence(name):
     cells, wanted = SENTENCES[name]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in cells])
-    NotebookClient(notebook, timeout=120, allow_errors=True).execute()
+    NotebookClient(notebook, timeout=GIVE_UP, allow_errors=True).execute()
     shown = [out for cell in notebook.cells for out in cell.outputs]
     errors = ["".join(out["traceback"]) for out in shown if out["output_type"] == "error"]
     printed = "".join(out.get("text", "") for out in shown)

@@ -481,7 +481,7 @@ def test_a_file_that_is_no_notebook_earns_nothing(name, tmp_path, court, host, b
         daemon=True,
     )
     thread.start()
-    thread.join(30)
+    thread.join(GIVE_UP)
     assert found, "it waits for ever"
     grades = {
         one.student: court.grade(

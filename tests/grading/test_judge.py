@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import small_exercise as small
+from waiting import GIVE_UP
 
 from cvlab.classroom.grading.box import isolation, replay
 from cvlab.classroom.grading.box.replay import Policy, Reply, Sitting, Watch
@@ -225,7 +226,7 @@ def test_memory_counts_what_fits_into_the_sockets_of_a_box(zygote):
     with zygote.box() as box:
         before = replay.memory(box.pid)
         cell = "import socket\nkept = [socket.socketpair() for _ in range(100)]"
-        assert replay.ask(box, {"cell": cell}, 10).fate == "ok"
+        assert replay.ask(box, {"cell": cell}, GIVE_UP).fate == "ok"
         assert replay.memory(box.pid) - before >= 200 * 200_000
     # The sockets of the host are none of a box.
     pairs = [socket.socketpair() for _ in range(100)]
@@ -447,14 +448,15 @@ def test_a_referee_whose_limits_others_have_used_up_is_replaced(zygote):
 
 
 def test_a_referee_that_never_ends_costs_its_time_and_no_more(zygote, monkeypatch):
-    monkeypatch.setattr(referee, "REFEREE_SECONDS", 1.0)
     notebook = json.loads(small.solution())
     for cell in notebook["cells"]:
         trap = "    answers = []\n    while value[0][0] == 2**40:\n        pass\n"
         cell["source"] = cell["source"].replace("    answers = []\n", trap, 1)
     with made(zygote, POLICY, small.data(notebook)) as court:
         probe = court.exercise.tasks[1].probes[0]
-        reply = court.examiner.referee.normal(probe, [(2**40, ([0], [1]))])
+        with monkeypatch.context() as hurried:
+            hurried.setattr(referee, "REFEREE_SECONDS", 1.0)
+            reply = court.examiner.referee.normal(probe, [(2**40, ([0], [1]))])
         assert reply == Reply("timeout", message="it took longer than 1 seconds")
         assert court.examiner.referee.normal(probe, [(2, ([0], [1]))]).value == [(2, True, True)]
 
@@ -570,22 +572,22 @@ def test_no_box_is_made_when_there_is_no_time():
 
 
 def test_a_timeout_does_not_tell_how_much_time_was_left(zygote):
-    policy = Policy(cell_seconds=5.0, total_seconds=1.0)
-    with Sitting(zygote, (), (), policy) as one:
+    with Sitting(zygote, (), (), POLICY) as one:
         assert one.open()
+        one.left = 1.0
         reply = one.ask({"cell": "import time\ntime.sleep(9)"}, 5.0)
     assert reply == Reply("timeout", message=replay.OVER)
 
 
 def test_a_process_that_a_cell_forks_answers_nobody(zygote):
     with zygote.box() as box:
-        assert replay.ask(box, {"cell": "import os\nwho = os.fork()\nok = 1"}, 20).fate == "ok"
+        assert replay.ask(box, {"cell": "import os\nwho = os.fork()\nok = 1"}, GIVE_UP).fate == "ok"
         call = {"call": "def p(rng):\n    return ok", "function": "p", "names": ["ok"], "seed": 1}
-        assert replay.ask(box, call, 20) == Reply("ok", value=1)
-        assert replay.ask(box, call, 20) == Reply("ok", value=1)
+        assert replay.ask(box, call, GIVE_UP) == Reply("ok", value=1)
+        assert replay.ask(box, call, GIVE_UP) == Reply("ok", value=1)
 
 
 def test_boxes_share_no_standard_input(zygote):
     code = "import os\nassert os.readlink('/proc/self/fd/0') == '/dev/null'"
     with zygote.box() as box:
-        assert replay.ask(box, {"cell": code}, 20).fate == "ok"
+        assert replay.ask(box, {"cell": code}, GIVE_UP).fate == "ok"

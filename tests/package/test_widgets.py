@@ -358,7 +358,7 @@ print(json.dumps({"version": ipywidgets.__version__, "stack": hasattr(ipywidgets
 """
 cells = [nbformat.v4.new_code_cell(code), nbformat.v4.new_code_cell(move)]
 notebook = nbformat.v4.new_notebook(cells=cells)
-NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
 view = "application/vnd.jupyter.widget-view+json"
 shown = [o for o in notebook.cells[0].outputs if view in o.get("data", {})]
 assert len(shown) == 1, notebook.cells[0].outputs

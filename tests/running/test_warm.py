@@ -775,7 +775,7 @@ def test_jupyterlab_takes_it_by_name(runtime, tmp_path):
 
     with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stderr=log) as server:
         try:
-            assert until(answers, 60), (tmp_path / "log").read_text()
+            assert until(answers), (tmp_path / "log").read_text()
             identifier = ask("POST", "kernels", {"name": "cvlab"})["id"]
             (running,) = [one for parent in parents(runtime) for one in parent.children()]
             ask("POST", f"kernels/{identifier}/restart", {})

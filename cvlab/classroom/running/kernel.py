@@ -151,6 +151,7 @@ class Run:
                 f"{self.place}: the kernel did not answer within {START_SECONDS} s."
             ) from None
         await self._measure("install", [str(folder) for folder in self.data], str(self.private))
+        self._clock = time.monotonic()  # how long a kernel takes to start is the machine's matter
         position = 0
         for index, cell in enumerate(self.notebook["cells"]):
             if cell["cell_type"] != "code":
@@ -194,7 +195,6 @@ class Run:
             # Shielded: a start that is given up half-way would leave a kernel without owner.
             self._start = asyncio.ensure_future(start)
             await asyncio.shield(self._start)
-        self._clock = time.monotonic()
         self.client.kc = self.manager.client()
         # The heartbeat would cost a thread; the process itself is watched.
         self.client.kc.start_channels(stdin=False, hb=False)
@@ -233,7 +233,7 @@ class Run:
         """Sample until there is a reason to stop, and return it."""
         while True:
             began = time.perf_counter()
-            if self._clock is not None:
+            if self._start is not None and self._start.done():
                 status = await self.manager.provisioner.poll()
                 if status is not None:
                     return self._death(status)
@@ -254,7 +254,8 @@ class Run:
 
     def _sample(self) -> None:
         """Measure the kernel and all processes below it."""
-        self.usage.seconds = time.monotonic() - self._clock
+        if self._clock is not None:
+            self.usage.seconds = time.monotonic() - self._clock
         cpu, memory = 0.0, 0
         tree = self._tree()
         for process in tree:
