@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -9,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +48,34 @@ def load(path: Path) -> nbformat.NotebookNode:
     Raises:
         NotebookError: if it is missing, not UTF-8, not JSON or not a notebook of format 4.
     """
+    return _read(path, _parsed.__wrapped__)
+
+
+def look(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook file without changing what is returned: all who look share it.
+
+    Rules look at each notebook dozens of times, and parsing is most of their work.
+
+    Raises:
+        NotebookError: as `load`.
+    """
+    return _read(path, _parsed)
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> nbformat.NotebookNode:
     import nbformat  # takes a second, which commands that read no notebook need not wait
 
+    notebook = nbformat.reads(text, as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def _read(path: Path, parse: Callable[[str], nbformat.NotebookNode]) -> nbformat.NotebookNode:
+    import nbformat
+
     try:
-        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-        nbformat.validate(notebook)
+        return parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NotebookError(f"{path} does not exist; `ls {path.parent}` shows the names.") from None
     except (UnicodeDecodeError, ValueError, KeyError, AttributeError, TypeError) as error:
@@ -59,7 +83,6 @@ def load(path: Path) -> nbformat.NotebookNode:
         raise NotebookError(f"{path} is not a readable notebook ({reason}).") from error
     except nbformat.ValidationError as error:
         raise NotebookError(f"{path} is not a valid notebook: {error.message}.") from error
-    return notebook
 
 
 def tags(cell: Any) -> list[str]:

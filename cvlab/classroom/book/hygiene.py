@@ -35,7 +35,7 @@ _BRITISH_TOO = {
 
 
 def _cells(path: Path, kind: str) -> Iterator[tuple[str, str, Any]]:
-    for cell in notebooks.load(path)["cells"]:
+    for cell in notebooks.look(path)["cells"]:
         if cell["cell_type"] == kind:
             yield cell.get("id", "?"), "".join(cell["source"]), cell
 
@@ -63,7 +63,7 @@ def normal_form(root: Path = ROOT) -> list[str]:
     for path in [*_notebooks(root), *notebooks.files(root, ("exercises",))]:
         name = path.relative_to(root).as_posix()
         try:
-            wanted = notebooks.text(notebooks.normal(notebooks.load(path)))
+            wanted = notebooks.text(notebooks.normal(notebooks.look(path)))
         except NotebookError as error:
             found.append(str(error))
             continue
@@ -271,7 +271,7 @@ def anatomy(root: Path = ROOT) -> list[str]:
             if not (root / folder / path.name).exists():
                 found.append(f"{folder}/{path.name} is missing.")
     for path in notebooks.files(root, ("solutions",)):
-        cells = notebooks.load(path)["cells"]
+        cells = notebooks.look(path)["cells"]
         tasks = sum(bool(c["metadata"].get("nbgrader", {}).get("solution")) for c in cells)
         wrong = sum("wrong-answer" in notebooks.tags(cell) for cell in cells)
         idle = [
@@ -294,7 +294,7 @@ def probes(root: Path = ROOT) -> list[str]:
         "or students can read it."
         for path in [*_notebooks(root), *notebooks.files(root, ("exercises",))]
         if path.parent.name != "solutions"
-        for cell in notebooks.load(path)["cells"]
+        for cell in notebooks.look(path)["cells"]
         if grading.PROBE_TAG in notebooks.tags(cell)
     ]
     for path in notebooks.files(root, ("solutions",)):
@@ -360,7 +360,7 @@ def exercise_form(root: Path = ROOT) -> list[str]:
 def _texts_of_tasks(path: Path) -> Iterator[str]:
     """Iterate over what the text says before each task, from the last task on."""
     text = ""
-    for cell in notebooks.load(path)["cells"]:
+    for cell in notebooks.look(path)["cells"]:
         if cell["cell_type"] == "markdown":
             text += "".join(cell["source"]) + "\n\n"
         elif cell["metadata"].get("nbgrader", {}).get("solution"):

@@ -164,7 +164,7 @@ def table(paths: list[Path]) -> str:
     limits = f"{'(at most)':<22}{MOST_WORDS:>7}{MOST_LINES:>7}{MOST_FIGURES:>9}"
     rows = [head + deeper, limits]
     for path in paths:
-        core, more = extents(notebooks.load(path)["cells"])
+        core, more = extents(notebooks.look(path)["cells"])
         minutes = more.minutes if more.words else 0
         rows.append(
             f"{path.stem:<22}{core.words:>7}{core.lines:>7}{core.figures:>9}{core.minutes:>5}"
@@ -175,7 +175,7 @@ def table(paths: list[Path]) -> str:
 
 def faults(path: Path) -> list[str]:
     """Return what makes a chapter too long to finish, or its visible code more than the method."""
-    cells = notebooks.load(path)["cells"]
+    cells = notebooks.look(path)["cells"]
     core, _ = extents(cells)
     found = [
         f"{path.name}: the core has {count} {what}, at most {most} are read in an hour; move "

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import re
 import tokenize
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,12 @@ _SPENT = {"seconds", "elapsed", "milliseconds"}
 
 
 def _code(path: Path) -> Iterator[tuple[str, str, Any]]:
-    for cell in notebooks.load(path)["cells"]:
+    for cell in notebooks.look(path)["cells"]:
         if cell["cell_type"] == "code":
             yield cell["id"], notebooks.plain("".join(cell["source"])), cell
 
 
+@functools.lru_cache(maxsize=8192)
 def _tree(source: str) -> ast.Module:
     try:
         return ast.parse(source)
@@ -52,7 +53,7 @@ def core_stands_alone(root: Path = ROOT) -> list[str]:
     for path in notebooks.files(root, ("chapters",)):
         core: set[str] = set()
         deeper: dict[str, str] = {}
-        for piece in layers.pieces(notebooks.load(path)["cells"]):
+        for piece in layers.pieces(notebooks.look(path)["cells"]):
             if piece.cell["cell_type"] != "code":
                 continue
             tree = _tree(notebooks.plain(piece.text))
@@ -127,7 +128,7 @@ def five_questions(root: Path = ROOT) -> list[str]:
     found = []
     for path in notebooks.files(root, ("chapters",)):
         asked = []
-        for cell in notebooks.load(path)["cells"]:
+        for cell in notebooks.look(path)["cells"]:
             if cell["cell_type"] != "markdown":
                 continue
             try:
@@ -145,7 +146,7 @@ def plain_summaries(root: Path = ROOT) -> list[str]:
     """The line that opens a fold is HTML: a formula or code in it would show its signs."""
     found = []
     for path in notebooks.files(root, ("chapters", "solutions")):
-        for cell in notebooks.load(path)["cells"]:
+        for cell in notebooks.look(path)["cells"]:
             if cell["cell_type"] == "markdown":
                 found += [
                     f"{path.parent.name}/{path.name}, {cell['id']}: {line.strip()!r} opens a fold "
@@ -258,8 +259,13 @@ def _imports_torch(node: ast.AST) -> bool:
 # --- Spelling -------------------------------------------------------------------------------------
 
 
-def texts_in_code(source: str) -> Iterator[str]:
-    """Iterate over what a reader reads in a code cell: comments, and strings of several words."""
+@functools.lru_cache(maxsize=8192)
+def texts_in_code(source: str) -> tuple[str, ...]:
+    """Return what a reader reads in a code cell: comments, and strings of several words."""
+    return tuple(_texts_in_code(source))
+
+
+def _texts_in_code(source: str) -> Iterator[str]:
     try:
         tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
     except (tokenize.TokenError, SyntaxError):
@@ -282,7 +288,7 @@ def spelling(root: Path = ROOT) -> list[str]:
     found = []
     for path in notebooks.files(root, ("chapters", "solutions")):
         name = f"{path.parent.name}/{path.name}"
-        for cell in notebooks.load(path)["cells"]:
+        for cell in notebooks.look(path)["cells"]:
             source = "".join(cell["source"])
             if cell["cell_type"] == "code":
                 prose = "\n".join(texts_in_code(notebooks.plain(source)))
@@ -306,7 +312,7 @@ def unknown_words(prose: str) -> Iterator[str]:
             yield bare.lower()
 
 
-@cache
+@functools.cache
 def _written(word: str) -> bool:
     from wordfreq import zipf_frequency
 

@@ -42,7 +42,7 @@ def read(path: Path = ROOT / "book" / "systems.csv") -> list[System]:
 def tagged(root: Path = ROOT) -> dict[str, list[str]]:
     """Return, for each chapter's name, the ids that its code cells are tagged with."""
     return {
-        path.stem: notebooks.systems(notebooks.load(path))
+        path.stem: notebooks.systems(notebooks.look(path))
         for path in notebooks.files(root, ("chapters",))
     }
 
@@ -53,7 +53,7 @@ def faults(root: Path = ROOT) -> list[str]:
     rows = read(root / "book" / "systems.csv")
     home = {row.id: row.chapter for row in rows}
     for path in notebooks.files(root, ("chapters",)):
-        for cell in notebooks.load(path)["cells"]:
+        for cell in notebooks.look(path)["cells"]:
             marked = [tag for tag in notebooks.tags(cell) if tag.startswith("system:")]
             if marked and cell["cell_type"] != "code":
                 found.append(f"{path.stem}, {cell['id']}: {marked[0]} marks text, not a code cell.")
