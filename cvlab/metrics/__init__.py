@@ -1,4 +1,4 @@
-"""How well does a method do, one module a task: ``recognition`` and ``detection``.
+"""How well does a method do, one module a task: ``recognition``, ``detection``, ``segmentation``.
 
 All functions are also names of this package: ``from cvlab import metrics; metrics.roc_auc(...)``.
 Each is exact, needs NumPy only, and is compared with independent implementations by the tests.
@@ -26,6 +26,14 @@ from cvlab.metrics.recognition import (
     roc_auc,
     roc_curve,
 )
+from cvlab.metrics.segmentation import (
+    PanopticScores,
+    SegmentationScores,
+    boundary_f,
+    panoptic_quality,
+    pixel_confusion,
+    segmentation_scores,
+)
 
 __all__ = [
     "Curve",
@@ -33,17 +41,23 @@ __all__ = [
     "DetectionScores",
     "Detections",
     "Matches",
+    "PanopticScores",
     "Rates",
+    "SegmentationScores",
     "Truths",
     "accuracy",
     "auc",
     "average_precision",
     "binary_rates",
+    "boundary_f",
     "confusion_matrix",
     "detection_ap",
     "match_detections",
+    "panoptic_quality",
+    "pixel_confusion",
     "precision_recall_curve",
     "psnr",
     "roc_auc",
     "roc_curve",
+    "segmentation_scores",
 ]
