@@ -1,14 +1,18 @@
-"""Procedural images with exact labels: scenes of flat shapes, and views of textured objects.
+"""Procedural images with exact labels: flat shapes, views of textured objects, worlds in depth.
 
 ``sample`` draws random scenes of ten classes of flat shapes with boxes and masks for each (module
 ``sampling``). ``view`` and ``views`` photograph twenty textured solid objects on a turntable under
-a controlled viewpoint, scale, light, clutter and occlusion (module ``objects``). Both are
-deterministic, need NumPy only, and say in their module's text what each setting does, in units.
+a controlled viewpoint, scale, light, clutter and occlusion (module ``objects``). ``sample_world``
+draws things on a ground before a wall as a camera sees them, with depth, normals and boxes in space
+(module ``world``). All are deterministic, need NumPy only, and say in their module's text what each
+setting does, in units.
 
 Flat scenes: ``outlines`` and ``textures`` are what shapes look like, ``description`` says what a
 scene consists of, ``renderer`` draws it and knows what is true of the image, ``sampling`` draws
 descriptions at random. Views: ``objects`` takes them, with the ray caster in ``solids``;
-``catalogue`` holds the twenty objects, made with the tools of ``modelling``.
+``catalogue`` holds the twenty objects, made with the tools of ``modelling``. Worlds:
+``world_description`` says what one consists of, ``world_renderer`` draws it, ``world`` draws
+descriptions at random.
 """
 
 from cvlab.scenes.catalogue import OBJECTS
@@ -18,6 +22,16 @@ from cvlab.scenes.outlines import CLASSES
 from cvlab.scenes.renderer import MAX_SIZE, MIN_SIZE, Scene, Scenes, render
 from cvlab.scenes.sampling import MAX_CLUTTER, MAX_OBJECTS, NOISE_SIGMA, describe, sample
 from cvlab.scenes.textures import TEXTURES
+from cvlab.scenes.world import MAX_THINGS, describe_world, sample_world
+from cvlab.scenes.world_description import THINGS, Camera, Sun, Surface, Thing, World
+from cvlab.scenes.world_renderer import (
+    RELATIONS,
+    WorldScene,
+    WorldScenes,
+    relation,
+    render_world,
+    render_worlds,
+)
 
 __all__ = [
     "BASE_RADIUS",
@@ -25,21 +39,36 @@ __all__ = [
     "MAX_CLUTTER",
     "MAX_OBJECTS",
     "MAX_SIZE",
+    "MAX_THINGS",
     "MIN_SIZE",
     "NOISE_SIGMA",
     "OBJECTS",
+    "RELATIONS",
     "TEXTURES",
+    "THINGS",
     "Background",
+    "Camera",
     "Description",
     "Light",
     "Object",
     "Scene",
     "Scenes",
+    "Sun",
+    "Surface",
+    "Thing",
     "View",
     "Views",
+    "World",
+    "WorldScene",
+    "WorldScenes",
     "describe",
+    "describe_world",
+    "relation",
     "render",
+    "render_world",
+    "render_worlds",
     "sample",
+    "sample_world",
     "view",
     "views",
 ]
