@@ -1,4 +1,4 @@
-"""Networks in plain torch: ``blocks``, whole ones by name in ``classification``, ``detection``.
+"""Networks in plain torch: ``blocks``, ``classification``, ``detection``, ``segmentation``.
 
 All are also names of this package. ``build(name)`` makes a network that classifies;
 ``PUBLISHED`` holds the numbers of parameters that the tests hold them to.
@@ -33,6 +33,7 @@ from cvlab.nets.classification import (
     zfnet,
 )
 from cvlab.nets.detection import backbone, fpn, roi_align
+from cvlab.nets.segmentation import UNet, UNetDecoder
 
 __all__ = [
     "NETWORKS",
@@ -42,6 +43,8 @@ __all__ = [
     "DepthwiseSeparable",
     "Inception",
     "SqueezeExcite",
+    "UNet",
+    "UNetDecoder",
     "alexnet",
     "backbone",
     "build",

@@ -187,6 +187,10 @@ def test_a_small_network_has_the_layers_of_its_name(depth):
         (lambda: nets.fpn({4: 8}, 0), "out must be at least 1"),
         (lambda: nets.roi_align(torch.zeros(2, 1, 4, 4), [torch.zeros(1, 4)]), "2 maps need"),
         (lambda: nets.roi_align(torch.zeros(1, 1, 4, 4), [torch.zeros(4)]), r"\(K, 4\), not \(4"),
+        (lambda: nets.UNet(0), "classes must be at least 1, not 0"),
+        (lambda: nets.UNet(3, skips="add"), "one of 'concatenate', 'sum', 'none', not 'add'"),
+        (lambda: nets.UNet(3, strides=(4, 2)), "must rise"),
+        (lambda: nets.UNetDecoder({}), "is empty"),
         (lambda: nets.build("lenet5", classes=0), "classes must be at least 1, not 0"),
     ],
 )
@@ -266,3 +270,69 @@ def test_roi_align_takes_boxes_of_each_image_and_no_box_at_all():
     expected = torch.tensor([[0.5, 2.5, 4.5, 6.5], [0.75, 1.25, 1.75, 2.25]])
     torch.testing.assert_close(out[:, 0, 0], expected)
     assert nets.roi_align(columns, [torch.zeros(0, 4)] * 2).shape == (0, 3, 7, 7)
+
+
+@pytest.mark.parametrize("skips", ["concatenate", "sum", "none"])
+@pytest.mark.parametrize("shape", [(64, 48), (50, 33), (3, 17), (1, 1)])
+def test_a_unet_labels_each_pixel_of_any_size_and_trains_all_of_itself(skips, shape):
+    torch.manual_seed(0)
+    model = nets.UNet(5, width=4, skips=skips)
+    out = model(torch.rand(2, 3, *shape))
+    assert out.shape == (2, 5, *shape)
+    assert torch.isfinite(out).all()
+    if min(shape) > 16:  # below, normalisation of a single cell passes nothing back
+        out.square().mean().backward()
+        still = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+        assert still == []
+
+
+def test_a_unet_without_skips_sees_only_the_coarsest_map():
+    def reaches(skips: str) -> list[bool]:
+        torch.manual_seed(0)
+        decoder = nets.UNetDecoder({2: 4, 4: 6, 8: 8}, skips).eval()
+        maps = {
+            s: torch.rand(1, c, 32 // s, 32 // s, requires_grad=True)
+            for s, c in ((2, 4), (4, 6), (8, 8))
+        }
+        out = decoder(maps)
+        assert out.shape == (1, 4, 16, 16)
+        out.sum().backward()
+        return [maps[s].grad is not None for s in (2, 4, 8)]
+
+    assert reaches("none") == [False, False, True]
+    assert reaches("sum") == reaches("concatenate") == [True, True, True]
+
+
+def test_what_a_unet_computes_is_written_out():
+    torch.manual_seed(0)
+    model = nets.UNet(3, width=4, strides=(4, 8)).eval()
+    images = torch.rand(2, 3, 24, 40)
+    maps, decoder = model.body(images), model.decoder
+    below = torch.nn.functional.interpolate(
+        decoder.reduce["4"](maps[8]), scale_factor=2, mode="bilinear"
+    )
+    joined = decoder.smooth["4"](torch.cat([maps[4], below], 1))
+    weight, bias = model.classify.weight[:, :, 0, 0], model.classify.bias
+    logits = torch.einsum("kc,nchw->nkhw", weight, joined) + bias[:, None, None]
+    expected = torch.nn.functional.interpolate(logits, scale_factor=4, mode="bilinear")
+    torch.testing.assert_close(model(images), expected)
+
+
+def test_unets_differ_only_by_what_the_skips_need():
+    joined, summed, none = (nets.UNet(7, 16, skips=s) for s in ("concatenate", "sum", "none"))
+    assert nets.count_parameters(summed) == nets.count_parameters(none)
+    extra = 9 * (64 * 64 + 32 * 32 + 16 * 16)
+    assert nets.count_parameters(joined) == nets.count_parameters(none) + extra
+
+
+def test_a_unet_of_one_map_only_stretches():
+    assert nets.UNet(2, 4, strides=(8,))(torch.rand(1, 3, 20, 12)).shape == (1, 2, 20, 12)
+
+
+def test_doctests_of_nets():
+    import doctest
+
+    for module in ("segmentation", "detection"):
+        result = doctest.testmod(__import__(f"cvlab.nets.{module}", fromlist=["_"]))
+        assert result.failed == 0
+        assert result.attempted
