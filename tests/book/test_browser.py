@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ from conftest import HTML, ROOT, WEEKLY, missing
 from waiting import GIVE_UP
 
 from cvlab.classroom.book import links
+from cvlab.classroom.book.readable import QUESTIONS
 from cvlab.classroom.book.sphinxext import chapter_number
 from cvlab.classroom.running import budget
 
@@ -29,6 +31,7 @@ PAGES = sorted(
 ) or ["index.html"]
 CHAPTERS = [name for name in PAGES if name.startswith("chapters/")]
 INTERACTIVE = ["index.html", *CHAPTERS]
+PLAIN = [name for name in PAGES if name not in INTERACTIVE] or PAGES[:1]
 
 
 def holding(mark: str) -> list[str]:
@@ -37,7 +40,6 @@ def holding(mark: str) -> list[str]:
     return [name for name, path in texts.items() if mark in path.read_text(encoding="utf-8")]
 
 
-ASKING = holding('class="cvlab-question"') or PAGES[:1]
 FOLDING = holding('class="cvlab-deeper"') or PAGES[:1]
 
 
@@ -52,13 +54,28 @@ def record(page: str) -> dict:
     return json.loads((RECORDS / folder / f"{Path(page).stem}.json").read_text(encoding="utf-8"))
 
 
-class Visit:
-    """A page opened in a fresh context, with what it asked for and complained about."""
+def context(browser, *, viewport=LAPTOP, scheme="light", **options):
+    """A fresh context of the browser: its own cache, storage and window."""
+    made = browser.new_context(viewport=viewport, color_scheme=scheme, **options)
+    made.set_default_timeout(1000 * GIVE_UP)
+    return made
 
-    def __init__(self, browser, url, *, viewport=LAPTOP, scheme="light", first="", **options):
-        self.context = browser.new_context(viewport=viewport, color_scheme=scheme, **options)
-        self.context.set_default_timeout(1000 * GIVE_UP)
+
+class Visit:
+    """A page, with what it asked for and complained about.
+
+    Args:
+        place: a browser, for a context of its own; or a context, whose pages share a cache.
+        url: the page's address.
+        first: script to run before the page's own.
+        options: of a fresh context.
+    """
+
+    def __init__(self, place, url, *, first="", **options):
+        fresh = hasattr(place, "new_context")
+        self.context = context(place, **options) if fresh else place
         self.page = self.context.new_page()
+        self._whole = self.context if fresh else self.page
         if first:
             self.page.add_init_script(first)
         self.requests, self.errors = [], []
@@ -77,7 +94,7 @@ class Visit:
         return self
 
     def __exit__(self, *_exception):
-        self.context.close()
+        self._whole.close()
 
     def unfold(self):
         """Open the Deeper sections: what is in them is tested as the core is."""
@@ -129,58 +146,6 @@ def expected(page, proof):
     )
 
 
-@pytest.fixture(scope="class")
-def visit(html, address, browser, name):
-    """The page `name`, opened once for all the tests of a class: loading is most of their time."""
-    with Visit(browser, f"{address}/{name}") as visit:
-        visit.page.wait_for_load_state("networkidle")
-        if name in INTERACTIVE:
-            visit.wait_for_widgets(len(record(name)["widgets"]))
-        visit.unfold()
-        yield visit
-
-
-@pytest.mark.parametrize("name", INTERACTIVE, scope="class")
-class TestSliders:
-    def test_each_shows_the_frame_of_its_value(self, visit, name):
-        widgets = record(name)["widgets"]
-        assert widgets, "a chapter and the front page have at least one live figure"
-        explorers = visit.page.locator(".cvlab-explore")
-        assert explorers.count() == len(widgets)
-        for index, widget in enumerate(widgets):
-            seen = set()
-            for proof in widget["proof"]:
-                move(visit.page, explorers.nth(index), proof["position"])
-                source, alt = shown(explorers.nth(index))
-                assert (source, alt) == expected(visit.page, proof), proof["values"]
-                seen.add(source)
-            assert len(seen) >= 2, "the slider changes nothing"
-        assert visit.errors == []
-
-    def test_controls_have_names_and_values(self, visit, name):
-        controls = visit.page.locator(f".cvlab-explore :is({CONTROLS})")
-        assert controls.count() >= len(record(name)["widgets"])
-        for control in controls.all():
-            label = control.locator(".widget-label").first.inner_text().strip()
-            assert label
-            handle = control.locator(".noUi-handle")
-            if not handle.count():
-                role = "combobox" if control.locator("select").count() else "radiogroup"
-                assert control.get_by_role(role, name=label, exact=True).count() == 1
-                continue
-            assert handle.get_attribute("aria-label") == label
-            handle.focus()
-            visit.page.keyboard.press("End")
-            readout = control.locator(".widget-readout").inner_text()
-            assert handle.get_attribute("aria-valuetext") == readout.strip() != ""
-
-    def test_weight(self, html, name):
-        text = (html / name).read_text(encoding="utf-8")
-        start = text.index("application/vnd.jupyter.widget-state+json")
-        state = text[start : text.index("</script>", start)]
-        assert len(state) <= 2_000_000
-
-
 @pytest.mark.parametrize("name", some(CHAPTERS))
 def test_sliders_work_from_a_folder_without_a_server(html, browser, name):
     require_own_libraries(html)
@@ -228,8 +193,28 @@ def violations(page, rules):
     return nodes, [(applied["id"], len(applied["nodes"])) for applied in found["passes"]]
 
 
-@pytest.mark.parametrize("name", PAGES, scope="class")
-class TestPage:
+@pytest.fixture(scope="module")
+def laptop(browser):
+    return context(browser)
+
+
+@pytest.fixture(scope="module")
+def phone(browser):
+    return context(browser, viewport=PHONE)
+
+
+@pytest.fixture(scope="class")
+def visit(html, address, laptop, name):
+    """The page `name`, opened once for all the tests of a class: loading is most of their time."""
+    with Visit(laptop, f"{address}/{name}") as visit:
+        visit.page.wait_for_load_state("networkidle")
+        if name in INTERACTIVE:
+            visit.wait_for_widgets(len(record(name)["widgets"]))
+        visit.unfold()
+        yield visit
+
+
+class AnyPage:
     def test_no_request_leaves_and_nothing_fails(self, html, address, visit, name):
         require_own_libraries(html)
         inside = (address, "data:", "blob:")
@@ -266,9 +251,9 @@ class TestPage:
         assert found == []
         assert dict(applied)["color-contrast"] > 10, "axe ran over an empty page"
 
-    def test_nothing_overflows_on_a_phone(self, html, address, browser, name):
+    def test_nothing_overflows_on_a_phone(self, html, address, phone, name):
         # Opened anew: some sizes are computed once, when a page is loaded.
-        with Visit(browser, f"{address}/{name}", viewport=PHONE) as visit:
+        with Visit(phone, f"{address}/{name}") as visit:
             visit.page.wait_for_load_state("networkidle")
             if name in INTERACTIVE:
                 visit.wait_for_widgets(len(record(name)["widgets"]))
@@ -295,41 +280,50 @@ class TestPage:
             assert f"https://colab.research.google.com/github/{slug}/blob/main/{file}" in targets
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-class TestChapter:
-    def test_its_number_is_in_titles_and_equations(self, html, name):
-        soup = read(html / name)
-        number = chapter_number(name)
-        heading = soup.h1.find(string=True).strip()
-        assert heading.startswith(f"{number}. ")
-        assert soup.title.string.startswith(heading)
-        assert words(soup.select_one(".bd-sidebar .current.active > a")) == heading
-        assert [n for n in soup.select(".eqno") if not words(n).startswith(f"({number}.")] == []
-        exercise = read(html / name.replace("chapters/", "exercises/"))
-        assert exercise.title.string.startswith(f"Exercise {number}: ")
+class WithSliders(AnyPage):
+    def test_each_shows_the_frame_of_its_value(self, visit, name):
+        widgets = record(name)["widgets"]
+        assert widgets, "a chapter and the front page have at least one live figure"
+        explorers = visit.page.locator(".cvlab-explore")
+        assert explorers.count() == len(widgets)
+        for index, widget in enumerate(widgets):
+            seen = set()
+            for proof in widget["proof"]:
+                move(visit.page, explorers.nth(index), proof["position"])
+                source, alt = shown(explorers.nth(index))
+                assert (source, alt) == expected(visit.page, proof), proof["values"]
+                seen.add(source)
+            assert len(seen) >= 2, "the slider changes nothing"
+        assert visit.errors == []
 
-    def test_it_says_how_long_it_takes(self, html, name):
-        soup = read(html / name)
-        times = words(soup.select_one(".cvlab-time"))
-        assert re.match(r"Reading: about \d+ min", times)
-        assert ("Deeper" in times) == (soup.select_one(".cvlab-deeper") is not None)
-        assert re.search(r"Runs in \d+ s with \d+\.\d GB", times)
+    def test_controls_have_names_and_values(self, visit, name):
+        controls = visit.page.locator(f".cvlab-explore :is({CONTROLS})")
+        assert controls.count() >= len(record(name)["widgets"])
+        for control in controls.all():
+            label = control.locator(".widget-label").first.inner_text().strip()
+            assert label
+            handle = control.locator(".noUi-handle")
+            if not handle.count():
+                role = "combobox" if control.locator("select").count() else "radiogroup"
+                assert control.get_by_role(role, name=label, exact=True).count() == 1
+                continue
+            assert handle.get_attribute("aria-label") == label
+            handle.focus()
+            visit.page.keyboard.press("End")
+            readout = control.locator(".widget-readout").inner_text()
+            assert handle.get_attribute("aria-valuetext") == readout.strip() != ""
+
+    def test_weight(self, html, name):
+        text = (html / name).read_text(encoding="utf-8")
+        start = text.index("application/vnd.jupyter.widget-state+json")
+        state = text[start : text.index("</script>", start)]
+        assert len(state) <= 2_000_000
 
 
-def read(path: Path) -> BeautifulSoup:
-    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-
-
-def words(tag) -> str:
-    return " ".join(tag.get_text().split())
-
-
-@pytest.mark.parametrize("name", ASKING, scope="class")
-class TestQuestions:
+class Asking(WithSliders):
     def test_each_answer_gets_its_reason(self, visit, name):
         questions = visit.page.locator(".cvlab-question")
-        if not questions.count():
-            missing("no page asks a question")
+        assert questions.count() == QUESTIONS
         for question in questions.all():
             assert re.match(r"\d+\.\s+\S", question.locator("fieldset > legend").inner_text())
             check = question.get_by_role("button", name="Check")
@@ -365,7 +359,47 @@ class TestQuestions:
         assert visit.errors == []
 
 
-@pytest.mark.parametrize("name", some(ASKING), scope="class")
+@pytest.mark.parametrize("name", PLAIN, scope="class")
+class TestPlainPage(AnyPage):
+    """The lists, the guides and the exercises."""
+
+
+@pytest.mark.parametrize("name", ["index.html"], scope="class")
+class TestFrontPage(WithSliders):
+    pass
+
+
+@pytest.mark.parametrize("name", CHAPTERS, scope="class")
+class TestChapter(Asking):
+    def test_its_number_is_in_titles_and_equations(self, html, name):
+        soup = read(html / name)
+        number = chapter_number(name)
+        heading = soup.h1.find(string=True).strip()
+        assert heading.startswith(f"{number}. ")
+        assert soup.title.string.startswith(heading)
+        assert words(soup.select_one(".bd-sidebar .current.active > a")) == heading
+        assert [n for n in soup.select(".eqno") if not words(n).startswith(f"({number}.")] == []
+        exercise = read(html / name.replace("chapters/", "exercises/"))
+        assert exercise.title.string.startswith(f"Exercise {number}: ")
+
+    def test_it_says_how_long_it_takes(self, html, name):
+        soup = read(html / name)
+        times = words(soup.select_one(".cvlab-time"))
+        assert re.match(r"Reading: about \d+ min", times)
+        assert ("Deeper" in times) == (soup.select_one(".cvlab-deeper") is not None)
+        assert re.search(r"Runs in \d+ s with \d+\.\d GB", times)
+
+
+@functools.lru_cache(maxsize=8)  # the tests of a chapter read the same two pages
+def read(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def words(tag) -> str:
+    return " ".join(tag.get_text().split())
+
+
+@pytest.mark.parametrize("name", some(CHAPTERS), scope="class")
 class TestJudgedQuestions:
     def test_a_judged_form_is_accessible(self, visit, name):
         for question in visit.page.locator(".cvlab-question").all():
@@ -409,7 +443,7 @@ def test_questions_work_where_nothing_can_be_stored(html, address, browser):
             return real.call(this, key, ...rest);
         };
     }"""
-    with Visit(browser, f"{address}/{ASKING[0]}", first=refuse) as visit:
+    with Visit(browser, f"{address}/{CHAPTERS[0]}", first=refuse) as visit:
         question = visit.page.locator(".cvlab-question:has([type=radio])").first
         question.get_by_role("radio").first.check()
         question.get_by_role("button", name="Check").click()
@@ -419,7 +453,7 @@ def test_questions_work_where_nothing_can_be_stored(html, address, browser):
 
 
 def test_without_scripts_everything_can_be_read(html, address, browser):
-    for name, fold in ((ASKING[0], ".cvlab-question details"), (FOLDING[0], ".cvlab-deeper")):
+    for name, fold in ((CHAPTERS[0], ".cvlab-question details"), (FOLDING[0], ".cvlab-deeper")):
         with Visit(browser, f"{address}/{name}", java_script_enabled=False) as visit:
             inside = visit.page.locator(f"{fold} p").first
             assert not inside.is_visible()

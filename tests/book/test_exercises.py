@@ -13,6 +13,7 @@ from nbclient import NotebookClient
 from waiting import GIVE_UP
 
 from cvlab.classroom import exercises, notebooks
+from cvlab.classroom.running import kernel
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -32,7 +33,13 @@ def run(notebook):
     """Execute a notebook to its end, errors included; return its cells."""
     notebook = copy.deepcopy(notebook)
     folder = {"metadata": {"path": str(ROOT / "exercises")}}
-    NotebookClient(notebook, timeout=GIVE_UP, allow_errors=True, resources=folder).execute()
+    NotebookClient(
+        notebook,
+        kernel_name=kernel.choose()[0],
+        timeout=GIVE_UP,
+        allow_errors=True,
+        resources=folder,
+    ).execute()
     return notebook["cells"]
 
 
