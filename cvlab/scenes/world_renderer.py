@@ -183,7 +183,8 @@ def render_world(description: World, camera: Camera | None = None) -> WorldScene
         TypeError: For values of another type.
         ValueError: For what cannot be drawn; see ``check_world``.
     """
-    camera = description.camera if camera is None else camera
+    if camera is None and isinstance(description, World):
+        camera = description.camera
     check_world(description, camera)
     shape = (camera.height, camera.width)
     rays = _Rays(camera)

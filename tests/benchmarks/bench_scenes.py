@@ -10,6 +10,10 @@ comparison favours it. The last column is the multiple of the target, 2,000 imag
 Below come the views of the twenty textured objects, which have no peer without a graphics library:
 every object from random sides, with a mask each, against the target of 300 views a second. Clutter
 is drawn anew for every seed; views that share one seed share its picture.
+
+Last come worlds of 48 x 64 pixels with depth, normals, instances and boxes in space, against the
+target of 300 worlds a second, and beside them flat scenes of as many things and about as many
+pixels, 56 x 56: the ratio says what the third dimension costs.
 """
 
 import argparse
@@ -22,7 +26,7 @@ from skimage.draw import random_shapes
 
 from cvlab import scenes
 
-TARGET, VIEWS_TARGET = 2_000, 300
+TARGET, VIEWS_TARGET, WORLDS_TARGET = 2_000, 300, 300
 NUISANCES = dict.fromkeys(("light", "scale", "rotation", "clutter", "occlusion", "noise"), 1.0)
 CASES: tuple[tuple[str, int, dict[str, float]], ...] = (
     ("1 object", 1, {}),
@@ -38,6 +42,12 @@ VIEWS: tuple[tuple[str, dict[str, float]], ...] = (
     ("view, occlusion and noise", {"occlusion": 0.3, "noise": 0.3}),
     ("view, clutter, one seed", {"clutter": 1.0}),
     ("view, clutter, each a seed", {"clutter": 1.0, "seed": 1}),
+)
+WORLDS: tuple[tuple[str, int, dict[str, float]], ...] = (
+    ("1 thing", 1, {}),
+    ("4 things", 4, {}),
+    ("4 things, light and noise", 4, {"light": 1.0, "noise": 1.0}),
+    ("8 things, light and noise", 8, {"light": 1.0, "noise": 1.0}),
 )
 
 
@@ -93,6 +103,25 @@ def measure_views(settings: dict[str, float], size: int, repeats: int) -> list[f
     return found
 
 
+def measure_worlds(
+    things: int, strengths: dict[str, float], count: int, repeats: int
+) -> tuple[list[float], list[float]]:
+    """Images a second of every repeat: worlds, then flat scenes of the same strengths."""
+    worlds, flat = [], []
+    scenes.sample_world(2, objects=things)
+    for seed in range(repeats):
+        worlds.append(
+            speed(
+                lambda s=seed: scenes.sample_world(count, objects=things, seed=s, **strengths),
+                count,
+            )
+        )
+        flat.append(
+            speed(lambda s=seed: scenes.sample(count, 56, things, seed=s, **strengths), count)
+        )
+    return worlds, flat
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -118,6 +147,18 @@ def main() -> None:
         ours = measure_views(settings, options.size, options.repeats)
         median, extremes = statistics.median(ours), f"{min(ours):,.0f}-{max(ours):,.0f}"
         print(f"{name:<26} {median:>6,.0f} {extremes:>13} {median / VIEWS_TARGET:>9.1f}")
+    print()
+    header = ("world, 48 x 64", "ours", "range", "flat", "ratio", "of target")
+    print("{:<26} {:>6} {:>13} {:>8} {:>6} {:>9}".format(*header))
+    for name, things, strengths in WORLDS:
+        few = max(1, options.images // 4)
+        ours, flat = measure_worlds(things, strengths, few, options.repeats)
+        median, other = statistics.median(ours), statistics.median(flat)
+        extremes = f"{min(ours):,.0f}-{max(ours):,.0f}"
+        print(
+            f"{name:<26} {median:>6,.0f} {extremes:>13} {other:>8,.0f} "
+            f"{median / other:>6.2f} {median / WORLDS_TARGET:>9.1f}"
+        )
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def test_import_loads_no_heavy_library():
 
 
 @pytest.mark.parametrize(
-    "name", ["train", "check", "plot", "widgets", "scenes", "data", "features", "metrics"]
+    "name",
+    ["train", "check", "plot", "widgets", "scenes", "data", "features", "metrics", "geometry"],
 )
 def test_modules_load_no_heavy_library(name):
     loaded, _ = modules_after(f"import cvlab.{name}")
