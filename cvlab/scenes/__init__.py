@@ -4,19 +4,33 @@
 ``sampling``). ``view`` and ``views`` photograph twenty textured solid objects on a turntable under
 a controlled viewpoint, scale, light, clutter and occlusion (module ``objects``). ``sample_world``
 draws things on a ground before a wall as a camera sees them, with depth, normals and boxes in space
-(module ``world``). All are deterministic, need NumPy only, and say in their module's text what each
-setting does, in units.
+(module ``world``). ``sample_figures`` draws people with joints and body parts (module ``figures``).
+All are deterministic, need NumPy only, and say in their module's text what each setting does, in
+units.
 
 Flat scenes: ``outlines`` and ``textures`` are what shapes look like, ``description`` says what a
 scene consists of, ``renderer`` draws it and knows what is true of the image, ``sampling`` draws
 descriptions at random. Views: ``objects`` takes them, with the ray caster in ``solids``;
 ``catalogue`` holds the twenty objects, made with the tools of ``modelling``. Worlds:
 ``world_description`` says what one consists of, ``world_renderer`` draws it, ``world`` draws
-descriptions at random.
+descriptions at random. People: likewise ``figure_description``, ``figure_renderer``, ``figures``.
 """
 
 from cvlab.scenes.catalogue import OBJECTS
 from cvlab.scenes.description import BASE_RADIUS, Background, Description, Light, Object
+from cvlab.scenes.figure_description import (
+    ANGLES,
+    JOINT_PARTS,
+    JOINTS,
+    LIMBS,
+    MIRROR,
+    MOTIONS,
+    PARTS,
+    Person,
+    figure,
+)
+from cvlab.scenes.figure_renderer import Figures, figure_camera, render_figures
+from cvlab.scenes.figures import describe_figures, sample_figures
 from cvlab.scenes.objects import View, Views, view, views
 from cvlab.scenes.outlines import CLASSES
 from cvlab.scenes.renderer import MAX_SIZE, MIN_SIZE, Scene, Scenes, render
@@ -34,23 +48,32 @@ from cvlab.scenes.world_renderer import (
 )
 
 __all__ = [
+    "ANGLES",
     "BASE_RADIUS",
     "CLASSES",
+    "JOINTS",
+    "JOINT_PARTS",
+    "LIMBS",
     "MAX_CLUTTER",
     "MAX_OBJECTS",
     "MAX_SIZE",
     "MAX_THINGS",
     "MIN_SIZE",
+    "MIRROR",
+    "MOTIONS",
     "NOISE_SIGMA",
     "OBJECTS",
+    "PARTS",
     "RELATIONS",
     "TEXTURES",
     "THINGS",
     "Background",
     "Camera",
     "Description",
+    "Figures",
     "Light",
     "Object",
+    "Person",
     "Scene",
     "Scenes",
     "Sun",
@@ -62,12 +85,17 @@ __all__ = [
     "WorldScene",
     "WorldScenes",
     "describe",
+    "describe_figures",
     "describe_world",
+    "figure",
+    "figure_camera",
     "relation",
     "render",
+    "render_figures",
     "render_world",
     "render_worlds",
     "sample",
+    "sample_figures",
     "sample_world",
     "view",
     "views",
