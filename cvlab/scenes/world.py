@@ -211,8 +211,11 @@ def _surface(rng: np.random.Generator, paints: tuple[Any, ...], flatness: float)
 def _thing(rng: np.random.Generator, flatness: float) -> Thing:
     """A thing at the origin of the ground."""
     shape = THINGS[int(rng.integers(len(THINGS)))]
-    first, second = rng.choice(len(_COLOURS), 2, replace=False).tolist()
-    low_ends, high_ends = (0, 0, 0.5, -1, 0.25), (1, 1, 0.75, 1, 0.45)
+    colour = _COLOURS[int(rng.integers(len(_COLOURS)))]
+    # The second colour is a lighter or darker kind of the first, whose name the thing keeps.
+    away = 1.0 if sum(colour) < 1.6 else 0.1
+    second = tuple(0.4 * value + 0.6 * away for value in colour)
+    low_ends, high_ends = (0, 0, 0.5, -1, 0.35), (1, 1, 0.75, 1, 0.55)
     wide, high, share, turn, period = rng.uniform(low_ends, high_ends).tolist()
     size, yaw = {
         "card": ((0.5 + 0.5 * wide, 0.6 + 0.6 * high, 0.04), 50 * turn),
@@ -223,8 +226,8 @@ def _thing(rng: np.random.Generator, flatness: float) -> Thing:
         shape,
         size=size,
         yaw=yaw,
-        colour=_COLOURS[first],
-        second=_COLOURS[second],
+        colour=colour,
+        second=second,
         period=period,
         **_textured(rng, flatness),
     )
