@@ -1,4 +1,4 @@
-"""How well does a method do, one module a task: ``recognition``, ``detection``, ``segmentation``.
+"""How well does a method do, one module a task: recognition, detection, ``pose``, ``segmentation``.
 
 All functions are also names of this package: ``from cvlab import metrics; metrics.roc_auc(...)``.
 Each is exact, needs NumPy only, and is compared with independent implementations by the tests.
@@ -13,6 +13,7 @@ from cvlab.metrics.detection import (
     detection_ap,
     match_detections,
 )
+from cvlab.metrics.pose import pck
 from cvlab.metrics.recognition import (
     Curve,
     Rates,
@@ -54,6 +55,7 @@ __all__ = [
     "detection_ap",
     "match_detections",
     "panoptic_quality",
+    "pck",
     "pixel_confusion",
     "precision_recall_curve",
     "psnr",

@@ -14,6 +14,7 @@ descriptions at random. Views: ``objects`` takes them, with the ray caster in ``
 ``catalogue`` holds the twenty objects, made with the tools of ``modelling``. Worlds:
 ``world_description`` says what one consists of, ``world_renderer`` draws it, ``world`` draws
 descriptions at random. People: likewise ``figure_description``, ``figure_renderer``, ``figures``.
+Sentences about flat scenes and worlds: ``language``.
 """
 
 from cvlab.scenes.catalogue import OBJECTS
@@ -31,6 +32,21 @@ from cvlab.scenes.figure_description import (
 )
 from cvlab.scenes.figure_renderer import Figures, figure_camera, render_figures
 from cvlab.scenes.figures import describe_figures, sample_figures
+from cvlab.scenes.language import (
+    COLOUR_NAMES,
+    INVERSE,
+    QUESTIONS,
+    SLOTS,
+    TEXTURE_WORDS,
+    Question,
+    caption,
+    captions,
+    phrase,
+    phrases,
+    questions,
+    relations,
+    slots,
+)
 from cvlab.scenes.objects import View, Views, view, views
 from cvlab.scenes.outlines import CLASSES
 from cvlab.scenes.renderer import MAX_SIZE, MIN_SIZE, Scene, Scenes, render
@@ -51,6 +67,8 @@ __all__ = [
     "ANGLES",
     "BASE_RADIUS",
     "CLASSES",
+    "COLOUR_NAMES",
+    "INVERSE",
     "JOINTS",
     "JOINT_PARTS",
     "LIMBS",
@@ -64,8 +82,11 @@ __all__ = [
     "NOISE_SIGMA",
     "OBJECTS",
     "PARTS",
+    "QUESTIONS",
     "RELATIONS",
+    "SLOTS",
     "TEXTURES",
+    "TEXTURE_WORDS",
     "THINGS",
     "Background",
     "Camera",
@@ -74,6 +95,7 @@ __all__ = [
     "Light",
     "Object",
     "Person",
+    "Question",
     "Scene",
     "Scenes",
     "Sun",
@@ -84,12 +106,18 @@ __all__ = [
     "World",
     "WorldScene",
     "WorldScenes",
+    "caption",
+    "captions",
     "describe",
     "describe_figures",
     "describe_world",
     "figure",
     "figure_camera",
+    "phrase",
+    "phrases",
+    "questions",
     "relation",
+    "relations",
     "render",
     "render_figures",
     "render_world",
@@ -97,6 +125,7 @@ __all__ = [
     "sample",
     "sample_figures",
     "sample_world",
+    "slots",
     "view",
     "views",
 ]

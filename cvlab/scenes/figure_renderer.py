@@ -210,9 +210,9 @@ def _segments(crowds: list[list[Person]], joints: np.ndarray) -> tuple[np.ndarra
     ends.append(joints[:, :, 12:14] + foot * facing)
     radii = _RADII * build
     return (
-        np.concatenate(starts, 2).reshape(n, -1, 3),
-        np.concatenate(ends, 2).reshape(n, -1, 3),
-        radii.reshape(n, -1),
+        np.concatenate(starts, 2).reshape(n, count * len(PARTS), 3),
+        np.concatenate(ends, 2).reshape(n, count * len(PARTS), 3),
+        radii.reshape(n, count * len(PARTS)),
     )
 
 
@@ -288,7 +288,7 @@ def _painted(
     """(N, H, W, 3) float32 images."""
     n, size = shown.shape[:2]
     every = np.array([person.colours for crowd in crowds for person in crowd], np.float32)
-    paints = every.reshape(n, -1, 3)
+    paints = every.reshape(n, every.size // max(3 * n, 1), 3)
     table = np.concatenate([np.zeros((n, 1, 3), np.float32), paints], 1)
     rows = shown + np.arange(n, dtype=np.int32)[:, None, None] * table.shape[1]
     images = table.reshape(-1, 3)[rows] * shade[..., None]

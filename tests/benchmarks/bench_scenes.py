@@ -13,7 +13,8 @@ is drawn anew for every seed; views that share one seed share its picture.
 
 Last come worlds of 48 x 64 pixels with depth, normals, instances and boxes in space, against the
 target of 300 worlds a second, and beside them flat scenes of as many things and about as many
-pixels, 56 x 56: the ratio says what the third dimension costs.
+pixels, 56 x 56: the ratio says what the third dimension costs. People of sixteen limbs stand beside
+flat scenes of four objects and their size, against the target of 300 images a second.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from skimage.draw import random_shapes
 
 from cvlab import scenes
 
-TARGET, VIEWS_TARGET, WORLDS_TARGET = 2_000, 300, 300
+TARGET, VIEWS_TARGET, WORLDS_TARGET, FIGURES_TARGET = 2_000, 300, 300, 300
 NUISANCES = dict.fromkeys(("light", "scale", "rotation", "clutter", "occlusion", "noise"), 1.0)
 CASES: tuple[tuple[str, int, dict[str, float]], ...] = (
     ("1 object", 1, {}),
@@ -48,6 +49,11 @@ WORLDS: tuple[tuple[str, int, dict[str, float]], ...] = (
     ("4 things", 4, {}),
     ("4 things, light and noise", 4, {"light": 1.0, "noise": 1.0}),
     ("8 things, light and noise", 8, {"light": 1.0, "noise": 1.0}),
+)
+FIGURES: tuple[tuple[str, dict[str, int | str]], ...] = (
+    ("1 person, 48 x 48", {"size": 48}),
+    ("1 person walking, 64 x 64", {"size": 64, "motion": "walk"}),
+    ("2 people, 64 x 64", {"size": 64, "people": 2}),
 )
 
 
@@ -122,6 +128,19 @@ def measure_worlds(
     return worlds, flat
 
 
+def measure_figures(
+    settings: dict[str, int | str], count: int, repeats: int
+) -> tuple[list[float], list[float]]:
+    """Images a second of every repeat: people, then flat scenes of four objects and that size."""
+    people, flat = [], []
+    scenes.sample_figures(2, **settings)
+    for seed in range(repeats):
+        people.append(speed(lambda s=seed: scenes.sample_figures(count, seed=s, **settings), count))
+        size = settings["size"]
+        flat.append(speed(lambda s=seed, z=size: scenes.sample(count, z, 4, seed=s), count))
+    return people, flat
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -158,6 +177,16 @@ def main() -> None:
         print(
             f"{name:<26} {median:>6,.0f} {extremes:>13} {other:>8,.0f} "
             f"{median / other:>6.2f} {median / WORLDS_TARGET:>9.1f}"
+        )
+    print()
+    print("{:<26} {:>6} {:>13} {:>8} {:>6} {:>9}".format("people", *header[1:]))
+    for name, settings in FIGURES:
+        ours, flat = measure_figures(settings, max(1, options.images // 4), options.repeats)
+        median, other = statistics.median(ours), statistics.median(flat)
+        extremes = f"{min(ours):,.0f}-{max(ours):,.0f}"
+        print(
+            f"{name:<26} {median:>6,.0f} {extremes:>13} {other:>8,.0f} "
+            f"{median / other:>6.2f} {median / FIGURES_TARGET:>9.1f}"
         )
 
 
