@@ -1,0 +1,27 @@
+"""The benchmark of Part V runs; its figures are for people, and no test depends on them."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import run_benchmark
+
+
+@pytest.mark.slow
+def test_every_row_is_measured_and_both_sides_agree():
+    done = run_benchmark("bench_pixels", "--repeats", "1", "--samples", "500", "--trees", "3")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")]
+    found = [(row[0].split(",")[0].strip(), row[1].strip()) for row in rows[1:]]
+    assert found == [
+        ("tree with all cuts", "scikit-learn"),
+        ("forest training", "scikit-learn"),
+        ("forest answers", "scikit-learn"),
+    ]
+    assert all(float(row[4]) >= 0 for row in rows[1:])
+
+
+@pytest.mark.slow
+def test_small_numbers_are_refused_in_one_sentence():
+    done = run_benchmark("bench_pixels", "--trees", "0")
+    assert done.returncode == 2
+    assert "--trees must be at least 1" in done.stderr
