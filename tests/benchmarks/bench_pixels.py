@@ -1,4 +1,4 @@
-"""What Part V writes from scratch, against compiled libraries: forests.
+"""What Part V writes from scratch, against compiled libraries: forests, ways up, random walks.
 
     python tests/benchmarks/bench_pixels.py [--repeats 15] [--only forest]
 
@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from bench_features import Row, conditions, load, near, options, print_table
+import skimage.segmentation
+import torch
+import torch.nn.functional as F
+from bench_features import Row, conditions, load, near, options, photograph, print_table
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
@@ -75,16 +78,85 @@ def forest_rows(samples: int, trees: int) -> Iterator[Row]:
     )
 
 
+def upward_rows(side: int) -> Iterator[Row]:
+    """Maps that grow: unpooling and transposed convolution of a batch, without gradients."""
+    chapter = load("19_segmentation", "unpool-method", "bilinear-method", "transposed-method")
+    torch.manual_seed(0)
+    fine = torch.randn(8, 16, 2 * side, 2 * side)
+    values, places = F.max_pool2d(fine, 2, return_indices=True)
+    weight = torch.randn(16, 8, 3, 3)
+    batch = f"8 x 16 x {side} x {side}"
+    yield Row(
+        f"max unpooling, {batch}",
+        "torch",
+        lambda: chapter.max_unpool(values, places, 2 * side, 2 * side).numpy(),
+        lambda: F.max_unpool2d(values, places, 2).numpy(),
+        near(0),
+    )
+    yield Row(
+        f"bilinear, {batch}",
+        "torch",
+        lambda: chapter.bilinear(values, 2).numpy(),
+        lambda: F.interpolate(values, scale_factor=2, mode="bilinear").numpy(),
+        near(1e-4),
+    )
+    yield Row(
+        f"transposed convolution, {batch}",
+        "torch",
+        lambda: chapter.transposed_conv2d(values, weight, 2, 1).numpy(),
+        lambda: F.conv_transpose2d(values, weight, None, 2, 1).numpy(),
+        near(1e-3),
+    )
+
+
+def walk_rows(side: int) -> Iterator[Row]:
+    """Labels from scribbles, by a direct solver on both sides."""
+    chapter = load("19_segmentation", "graph-method", "walker-method")
+    image = photograph("astronaut", 4 * side)[::4, ::4]
+    image = image[:, :, None] if image.ndim == 2 else image
+    scribbles = np.full(image.shape[:2], -1)
+    places = np.random.default_rng(0).integers(0, len(image), (2, 12))
+    scribbles[tuple(places)] = np.arange(12) % 3
+    yield Row(
+        f"random walker, {len(image)} x {len(image)}, 3 classes",
+        "scikit-image",
+        lambda: chapter.random_walker(image, scribbles, 3),
+        lambda: np.moveaxis(
+            skimage.segmentation.random_walker(
+                image.astype(float),
+                scribbles + 1,
+                beta=130,
+                mode="bf",
+                channel_axis=-1,
+                return_full_prob=True,
+            ),
+            0,
+            -1,
+        ),
+        near(1e-6),
+    )
+
+
 def main() -> None:
     """Print the table."""
     asked = options(
         __doc__,
         samples=(5000, 100, "samples for trees and forests"),
         trees=(10, 1, "trees of a forest"),
+        side=(64, 4, "side of maps and images"),
     )
-    packages = ("numpy", "scikit-learn")
+    torch.set_num_threads(1)
+    packages = ("numpy", "scikit-learn", "scikit-image", "torch")
     print(conditions(packages, asked.repeats, "features of 24 levels"), end="\n\n")
-    print_table((lambda: forest_rows(asked.samples, asked.trees),), asked.only, asked.repeats)
+    print_table(
+        (
+            lambda: forest_rows(asked.samples, asked.trees),
+            lambda: upward_rows(asked.side),
+            lambda: walk_rows(asked.side),
+        ),
+        asked.only,
+        asked.repeats,
+    )
 
 
 if __name__ == "__main__":
