@@ -731,13 +731,41 @@ def test_a_table_of_contents_beyond_measure_is_not_read(tmp_path):
         find(path, EXERCISE, tmp_path / "work")
 
 
-def test_what_an_archive_may_unpack_to_is_limited(tmp_path, take, monkeypatch):
-    monkeypatch.setattr(zips, "MOST_ARCHIVE", 1_500)
-    data = [notebook("x" * 900), notebook("y" * 900)]
-    members = [(f"s{i}_{i}_assignsubmission_file_/15_boxes.ipynb", d) for i, d in enumerate(data)]
-    first, second = take(archive(tmp_path / "m.zip", members)).submissions
-    assert first.path
-    assert "extract it first" in second.problem
+NAMED = "s{}_{}_assignsubmission_file_/"
+
+
+@pytest.mark.parametrize("layout", ["zip", "extracted"])
+def test_what_one_student_hands_in_takes_nothing_from_the_others(tmp_path, take, layout):
+    """Here archives that unpack to 49 MB each, in the folder that is read first."""
+    block = zipped(("a", bytes(49_000_000)))
+    members = [(f"{NAMED.format(0, 0)}{i}.zip", block) for i in range(42)]
+    members += [(f"{NAMED.format(i, i)}15_boxes.ipynb", NB) for i in range(1, 4)]
+    members += [(f"{NAMED.format(4, 4)}mine.zip", zipped(("15_boxes.ipynb", NB)))]
+    place = archive(tmp_path / "m.zip", members)
+    if layout == "extracted":
+        with zipfile.ZipFile(place) as file:
+            file.extractall(tmp_path / "m")
+        place = tmp_path / "m"
+    greedy, *others = take(place).submissions
+    assert greedy.path is None
+    assert "nly 10 of the 42 zip files were opened" in greedy.problem
+    assert [other.path.read_bytes() for other in others] == [NB] * 4
+
+
+def test_what_one_students_archives_unpack_to_is_limited(tmp_path, take, monkeypatch):
+    monkeypatch.setattr(choice, "Allowance", lambda: zips.Allowance(1_500))
+    big = zipped(("15_boxes.ipynb", notebook("x" * 2_000)))
+    junk = random.Random(0).randbytes(800)
+    members = [
+        (f"{NAMED.format(0, 0)}a.zip", big),
+        *((f"{NAMED.format(1, 1)}{i}.zip", zipped(("a", junk))) for i in range(3)),
+        (f"{NAMED.format(2, 2)}a.zip", zipped(("15_boxes.ipynb", NB))),
+    ]
+    unpacks, packed, small = take(archive(tmp_path / "m.zip", members)).submissions
+    said = "is beyond the 150 MB that one student's zip files may unpack to"
+    assert said in unpacks.problem
+    assert said in packed.problem
+    assert small.path
 
 
 def test_names_of_an_archive_with_controls_and_without_utf8(tmp_path, take):

@@ -360,13 +360,26 @@ def test_platforms_get_their_own_numbers_back(a_class, tmp_path, shared):
     assert not (a_class.out / "canvas" / "moodle.csv").exists()
 
 
+def test_nobody_else_on_the_machine_can_read_grades(a_class, shared):
+    options = change(a_class, out=a_class.out / "new" / "grades")
+    mask = os.umask(0)
+    try:
+        session.run(options, lambda _line: None)
+        session.run(options, lambda _line: None)
+    finally:
+        os.umask(mask)
+    made = [options.out, *options.out.rglob("*")]
+    assert {path.name for path in made} > {"grades.jsonl", "grades.csv", "class.html", "students"}
+    assert [path for path in made if path.stat().st_mode & 0o77] == []
+
+
 def test_pages_have_names_that_nobody_can_guess(a_class, shared):
     pages = set()
     for name in ("one", "two", "one"):
         options = change(a_class, place=a_class.place / "ada.ipynb", out=a_class.out / name)
         session.run(options, lambda _line: None)
         pages |= {path.name for path in (options.out / "students").iterdir()}
-        assert (options.out / ".secret").stat().st_mode & 0o77 == 0
+        assert (options.out / ".secret").exists()
     assert len(pages) == 2
     assert all(len(page) > 32 for page in pages)
 

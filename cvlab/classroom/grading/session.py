@@ -34,7 +34,7 @@ from cvlab.classroom.grading.intake.submissions import Submission
 from cvlab.classroom.grading.intake.tasks import Exercise
 from cvlab.classroom.grading.report import exports, feedback
 from cvlab.classroom.grading.report.exports import Grade, Late
-from cvlab.classroom.grading.report.journal import Journal, one_sentence
+from cvlab.classroom.grading.report.journal import Journal, one_sentence, private_folder
 from cvlab.classroom.grading.report.records import Key, Record
 from cvlab.classroom.grading.verdict import judge
 from cvlab.classroom.grading.verdict.judge import Judge
@@ -269,8 +269,8 @@ def _alone(out: Path) -> Iterator[None]:
     """
     import fcntl  # not on Windows, where nothing is graded
 
+    private_folder(out)
     with one_sentence(out, "write to"):
-        out.mkdir(parents=True, exist_ok=True)
         folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -507,7 +507,6 @@ def _secret(out: Path) -> bytes:
             return secret
     secret = secrets.token_bytes(SECRET)
     exports.replace(path, [secret])
-    path.chmod(0o600)
     return secret
 
 

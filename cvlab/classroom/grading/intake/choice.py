@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from cvlab.classroom.grading.intake.members import CLUTTER, MB, NOTEBOOK, Member, Refused
 from cvlab.classroom.grading.intake.names import split_ending, without_number
 from cvlab.classroom.grading.intake.platforms.platform import Group
-from cvlab.classroom.grading.intake.zips import unzipped
+from cvlab.classroom.grading.intake.zips import Allowance, unzipped
 
 MOST_NOTEBOOK = 20 * MB
+MOST_ARCHIVES = 10  # of one student
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T][\d:.]{5,15}(?:Z|[+-][\d:]{4,6})?)(?: (\S+))?")
 
@@ -22,15 +23,18 @@ def chosen(group: Group, exercise: str, notes: list[str]) -> bytes | None:
     files = group.members
     refusals = [f"the file {name} {member.fault}" for name, member in files if member.fault]
     if not _notebooks(files):
-        for name, member in files:
-            if name.lower().endswith(".zip") and not member.fault:
-                try:
-                    inner = unzipped(member)
-                except (Refused, OSError) as error:
-                    refusals.append(f"the file {name} {_why(error)}")
-                    continue
-                refusals += [f"the file {each} in {name} {m.fault}" for each, m in inner if m.fault]
-                files = [*files, *inner]
+        allowance = Allowance()
+        archives = [(n, m) for n, m in files if n.lower().endswith(".zip") and not m.fault]
+        if len(archives) > MOST_ARCHIVES:
+            refusals.append(f"only {MOST_ARCHIVES} of the {len(archives)} zip files were opened")
+        for name, member in archives[:MOST_ARCHIVES]:
+            try:
+                inner = unzipped(member, allowance)
+            except (Refused, OSError) as error:
+                refusals.append(f"the file {name} {_why(error)}")
+                continue
+            refusals += [f"the file {each} in {name} {m.fault}" for each, m in inner if m.fault]
+            files = [*files, *inner]
     # Of two members with one name, the last counts, as it would after extracting.
     last_first = reversed(_notebooks(files))
     ranked = sorted(last_first, key=lambda each: _rank(*each, exercise), reverse=True)

@@ -23,18 +23,36 @@ from cvlab.classroom.grading.intake.members import (
 )
 from cvlab.classroom.grading.intake.names import MOST_NAME, shown
 
-MOST_ARCHIVE = 2_000 * MB  # unpacked
 MOST_INNER = 50 * MB  # a student's own zip, packed
+MOST_SUBMISSION = 150 * MB  # of all zips of one student, packed and unpacked
 MOST_RATIO = 400  # unpacked to packed, for what unpacks to more than RATIO_FROM
 RATIO_FROM = 5 * MB
 MOST_DIRECTORY = 4 * MB  # an archive's table of contents: 400 bytes a member
 
 
-class _Allowance:
-    """The bytes that may still be unpacked from an archive, counted as they come."""
+class Allowance:
+    """What may still be unpacked of one student's own zips, counted as it comes.
 
-    def __init__(self, left: int) -> None:
+    Each student has one, so that nobody can use up what others need. What a platform's zip of the
+    whole class unpacks to is bounded by what is read of each of its members.
+
+    Args:
+        left: bytes.
+    """
+
+    def __init__(self, left: int = MOST_SUBMISSION) -> None:
         self.left = left
+
+    def take(self, size: int) -> None:
+        """Count bytes.
+
+        Raises:
+            Refused: if there are too many.
+        """
+        self.left -= size
+        if self.left < 0:
+            most = MOST_SUBMISSION // MB
+            raise Refused(f"is beyond the {most} MB that one student's zip files may unpack to")
 
 
 class _Careful(io.BufferedReader):
@@ -54,13 +72,19 @@ def read_zip(file: IO[bytes]) -> list[Member]:
     Raises:
         Refused: if it is no archive that is read.
     """
-    return _members(_opened(file), _Allowance(MOST_ARCHIVE))
+    return _members(_opened(file))
 
 
-def unzipped(member: Member) -> list[tuple[str, Member]]:
-    """Return the files of a student's own zip; a zip inside of it stays closed."""
-    archive = _opened(io.BytesIO(member.read(MOST_INNER)))  # type: ignore[arg-type]
-    inner = _members(archive, _Allowance(2 * MOST_INNER))
+def unzipped(member: Member, allowance: Allowance) -> list[tuple[str, Member]]:
+    """Return the files of a student's own zip; a zip inside of it stays closed.
+
+    Raises:
+        Refused: if it is no archive that is read, or the student's allowance is used up.
+    """
+    data = member.read(MOST_INNER)
+    allowance.take(len(data))
+    archive = _opened(io.BytesIO(data))  # type: ignore[arg-type]
+    inner = _members(archive, allowance)
     return [(each.parts[-1], each) for each in inner if not each.folder]
 
 
@@ -76,7 +100,7 @@ def _opened(file: IO[bytes]) -> zipfile.ZipFile:
     return archive
 
 
-def _members(archive: zipfile.ZipFile, allowance: _Allowance) -> list[Member]:
+def _members(archive: zipfile.ZipFile, allowance: Allowance | None = None) -> list[Member]:
     members = []
     for info in archive.infolist():
         parts, fault = _archive_parts(info)
@@ -118,7 +142,7 @@ def _archive_parts(info: zipfile.ZipInfo) -> tuple[tuple[str, ...], str | None]:
 
 
 def _unpack(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int, allowance: _Allowance
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int, allowance: Allowance | None
 ) -> bytes:
     """Unpack a member in small steps and stop at whatever limit comes first."""
     pieces, size = [], 0
@@ -126,13 +150,12 @@ def _unpack(
         with archive.open(info) as file:
             while piece := file.read(1 << 16):
                 size += len(piece)
-                allowance.left -= len(piece)
+                if allowance:
+                    allowance.take(len(piece))
                 if size > most:
                     raise Refused(f"is larger than {most // MB} MB")
                 if size > RATIO_FROM and size > MOST_RATIO * max(info.compress_size, 1):
                     raise Refused(f"unpacks to more than {MOST_RATIO} times its size")
-                if allowance.left < 0:
-                    raise Refused("is beyond what one archive may unpack to; extract it first")
                 pieces.append(piece)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError) as error:
         raise Refused(f"is damaged ({_sentence_part(str(error))})") from None

@@ -22,7 +22,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from cvlab.classroom.grading.report.harmless import LABEL, file_name, harmless
-from cvlab.classroom.grading.report.journal import replace
+from cvlab.classroom.grading.report.journal import private_folder, replace
 from cvlab.classroom.grading.report.records import Record
 
 #: Verdicts that JUnit calls an error, the program's fault, and not a failure, a wrong value.
@@ -376,6 +376,6 @@ def write(
         name = file_name(grade.record.student)
         texts[f"gradescope/{name}/results.json"] = gradescope_json(grade)
     for name, text in texts.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        private_folder((folder / name).parent)
         replace(folder / name, [text.encode()])
     return [folder / name for name in texts]

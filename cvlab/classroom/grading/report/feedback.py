@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cvlab.classroom.grading.report.exports import Grade, rounded, task_names
 from cvlab.classroom.grading.report.harmless import file_name
-from cvlab.classroom.grading.report.journal import replace
+from cvlab.classroom.grading.report.journal import private_folder, replace
 from cvlab.classroom.grading.report.records import Record, TaskResult
 
 LINE_LENGTH = 400  #: characters of a line of code on a page
@@ -525,7 +525,7 @@ def write(
     Raises:
         JournalError: if a page cannot be written.
     """
-    (folder / "students").mkdir(parents=True, exist_ok=True)
+    private_folder(folder / "students")
     pages, links = {}, {}
     for grade in grades:
         student = grade.record.student

@@ -76,8 +76,24 @@ def _fsync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder, and those above it, that nobody else may look into; what is there stays.
+
+    Raises:
+        JournalError: if it cannot be made.
+    """
+    with one_sentence(path, "write to"):
+        missing = [path, *(each for each in path.parents if not each.exists())]
+        for each in reversed(missing):
+            each.mkdir(mode=0o700, exist_ok=True)
+
+
 def replace(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write a file whole or not at all, and wait for the disk.
+    """Write a file whole or not at all, and wait for the disk; nobody else may read it.
 
     Raises:
         JournalError: if it cannot be written; the old file is still there.
@@ -85,7 +101,8 @@ def replace(path: Path, chunks: Iterable[bytes]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     with one_sentence(path, "write"):
         try:
-            with partial.open("wb") as file:
+            partial.unlink(missing_ok=True)  # of a killed process; it keeps its mode otherwise
+            with open(partial, "xb", opener=_private) as file:
                 file.writelines(chunks)
                 file.flush()
                 os.fsync(file.fileno())
