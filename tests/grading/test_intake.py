@@ -25,7 +25,6 @@ from cvlab.classroom.grading.intake import choice, folders, ipynb, magics, names
 from cvlab.classroom.grading.intake.answers import locate
 from cvlab.classroom.grading.intake.ipynb import NotebookProblem, read
 from cvlab.classroom.grading.intake.members import MB, Refused
-from cvlab.classroom.grading.intake.platforms import folder
 from cvlab.classroom.grading.intake.submissions import find
 
 EXERCISE = "15_boxes"
@@ -731,6 +730,75 @@ def test_a_table_of_contents_beyond_measure_is_not_read(tmp_path):
         find(path, EXERCISE, tmp_path / "work")
 
 
+# A class in one outer folder
+
+
+def placed(tmp_path, form, names):
+    """Lay notebooks out in a zip, what it was extracted to, or a folder above the class."""
+    path = archive(tmp_path / "m.zip", [(name, NB) for name in names])
+    if form == "zip":
+        return path
+    with zipfile.ZipFile(path) as file:
+        file.extractall(tmp_path / "m")
+    return tmp_path / "m"
+
+
+WRAPPED = {
+    "folders": [f"hw1/{who}/15_boxes.ipynb" for who in ("ada", "alan", "emmy")],
+    "folders of other names": [f"hw1/{who}/my work.ipynb" for who in ("ada", "alan", "emmy")],
+    "one of the right name": ["hw1/ada/x.ipynb", "hw1/alan/15_boxes.ipynb", "hw1/emmy/y.ipynb"],
+    "flat": [f"hw1/{who}_15_boxes.ipynb" for who in ("ada", "alan", "emmy")],
+    "zips": [f"hw1/{who}.zip" for who in ("ada", "alan", "emmy")],
+    "both": ["hw1/ada/15_boxes.ipynb", "hw1/alan.ipynb", "hw1/emmy/15_boxes.ipynb"],
+    "sections": [f"s{len(who)}/{who}/15_boxes.ipynb" for who in ("ada", "alan", "emmy", "max")],
+}
+
+
+@pytest.mark.parametrize("form", ["zip", "folder"])
+@pytest.mark.parametrize("names", WRAPPED.values(), ids=WRAPPED)
+def test_a_class_in_one_folder_is_never_merged_silently(tmp_path, form, names):
+    place, work = placed(tmp_path, form, names), tmp_path / "work"
+    with pytest.raises(ValueError, match=r"may be a class of .*--layout class or --layout student"):
+        find(place, EXERCISE, work)
+    inside = find(place, EXERCISE, work, layout="class").submissions
+    assert [each.student for each in inside] == sorted(
+        {"ada", "alan", "emmy", *(["max"] * (len(names) == 4))}
+    )
+    if not any(EXERCISE in name for name in names):
+        return  # no version of the exercise is there for one student
+    tops = {name.partition("/")[0] for name in names}
+    versions = find(place, EXERCISE, work, layout="student").submissions
+    assert {each.student for each in versions} == tops
+
+
+CLEAR = {
+    "a class": ["ada/15_boxes.ipynb", "emmy/15_boxes.ipynb"],
+    "a class of files": ["ada_15_boxes.ipynb", "emmy_15_boxes.ipynb"],
+    "one who keeps versions beside the exercise": ["ada/15_boxes.ipynb", "ada/old/15_boxes.ipynb"],
+    "one with copies": ["ada/15_boxes.ipynb", "ada/15_boxes (1).ipynb", "ada/15_boxes-2.ipynb"],
+    "one of many with versions": ["ada/v1/15_boxes.ipynb", "ada/v2/15_boxes.ipynb"]
+    + [f"s{i}/15_boxes.ipynb" for i in range(3)],
+    "one with pictures": ["ada/sub/15_boxes.ipynb", "ada/img/a.png", "ada/img2/b.png"],
+}
+
+
+@pytest.mark.parametrize("form", ["zip", "folder"])
+@pytest.mark.parametrize("names", CLEAR.values(), ids=CLEAR)
+def test_what_is_clear_is_not_asked(tmp_path, form, names):
+    found = find(placed(tmp_path, form, names), EXERCISE, tmp_path / "work").submissions
+    students = {re.split("[/_]", name)[0] for name in names}
+    assert {each.student for each in found} == students
+    assert all(each.path for each in found)
+
+
+def test_students_of_one_name_in_two_sections_are_not_merged(tmp_path):
+    place = placed(
+        tmp_path, "zip", ["a/max/15_boxes.ipynb", "a/eve/15_boxes.ipynb", "b/max/x.ipynb"]
+    )
+    with pytest.raises(ValueError, match="a and b both hold max; grade them one by one"):
+        find(place, EXERCISE, tmp_path / "work", layout="class")
+
+
 NAMED = "s{}_{}_assignsubmission_file_/"
 
 
@@ -1362,7 +1430,7 @@ def test_a_class_of_a_thousand_is_found_in_seconds(tmp_path):
     assert sum(each.path is None for each in intake.submissions) == 100
 
 
-@pytest.mark.parametrize("module", [ipynb, magics, syntax, folder, names])
+@pytest.mark.parametrize("module", [ipynb, magics, syntax, names])
 def test_doctests(module):
     failed, tried = doctest.testmod(module)
     assert tried

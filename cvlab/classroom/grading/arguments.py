@@ -24,6 +24,11 @@ def declare(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, metavar="FOLDER", help="for the grades")
     command.add_argument("--roster", type=Path, metavar="CSV", help="identifiers, names, emails")
     command.add_argument(
+        "--layout",
+        choices=("class", "student"),
+        help="what a folder of folders is, where that is not certain: a class, or one student's",
+    )
+    command.add_argument(
         "--due", type=_time, metavar="TIME", help="the deadline, such as 2030-02-28T23:59+01:00"
     )
     command.add_argument(

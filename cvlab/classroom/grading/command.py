@@ -74,6 +74,7 @@ def _options(options: argparse.Namespace) -> session.Options:
         workers=options.workers or execute.cores(),
         scheduler=options.scheduler,
         roster=options.roster,
+        layout=options.layout,
         due=options.due,
         late=Late(options.late, options.late_most, options.grace),
         resume=options.resume,

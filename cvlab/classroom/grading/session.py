@@ -69,6 +69,7 @@ class Options:
         workers: submissions at once.
         scheduler: address of a Dask scheduler; without one, threads of this process.
         roster: CSV of the class.
+        layout: whether folders in a folder are a class or one student's, where it is not certain.
         due: the deadline.
         late: what lateness costs.
         resume: go on with the journal in `out`; otherwise put it aside.
@@ -83,6 +84,7 @@ class Options:
     workers: int = 1
     scheduler: str | None = None
     roster: Path | None = None
+    layout: str | None = None
     due: datetime | None = None
     late: Late = dataclasses.field(default_factory=Late)
     resume: bool = True
@@ -294,7 +296,9 @@ def _intake(options: Options, exercise: Exercise) -> Iterator[submissions.Intake
     shutil.rmtree(work_folder, ignore_errors=True)  # of a run that was killed
     try:
         with one_sentence(work_folder, "write to"):
-            found = submissions.find(options.place, exercise.name, work_folder, options.roster)
+            found = submissions.find(
+                options.place, exercise.name, work_folder, options.roster, options.layout
+            )
         yield found
     finally:
         shutil.rmtree(work_folder, ignore_errors=True)

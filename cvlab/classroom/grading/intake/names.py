@@ -40,6 +40,21 @@ def without_number(name: str) -> tuple[str, int]:
     return (stem[: match.start()], int(match[1])) if match else (stem, 0)
 
 
+def student_in(stem: str, exercise: str) -> str:
+    """Return the student's part of `student_exercise`, `exercise-student` or `student`.
+
+    Examples:
+        >>> student_in("ada_15_boxes", "15_boxes"), student_in("15_boxes-ada", "15_boxes")
+        ('ada', 'ada')
+        >>> student_in("ada", "15_boxes")
+        'ada'
+    """
+    name = re.escape(exercise)
+    match = re.fullmatch(rf"(.+?)[ _-]+{name}(?:-\d+| ?\(\d+\))?", stem, re.I | re.S)
+    match = match or re.fullmatch(rf"{name}[ _-]+(.+)", stem, re.I | re.S)
+    return match[1] if match else stem
+
+
 def _safe(label: str) -> str:
     """Return an identifier that is a harmless file name on every system, or an empty string."""
     plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()

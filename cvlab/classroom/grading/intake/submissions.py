@@ -22,10 +22,12 @@ from datetime import datetime
 from pathlib import Path
 
 from cvlab.classroom.grading.intake.choice import chosen, timestamp
+from cvlab.classroom.grading.intake.layout import ask_if_uncertain, entered
 from cvlab.classroom.grading.intake.members import CLUTTER, NOTEBOOK, Member
 from cvlab.classroom.grading.intake.names import identifiers, shown, without_number
 from cvlab.classroom.grading.intake.place import members_of
 from cvlab.classroom.grading.intake.platforms import PLATFORMS
+from cvlab.classroom.grading.intake.platforms.folder import Folder
 from cvlab.classroom.grading.intake.platforms.platform import Group
 from cvlab.classroom.grading.intake.roster import Person, Register, read_roster
 
@@ -54,7 +56,9 @@ class Intake:
     remarks: tuple[str, ...]  #: sentences on what belongs to no student
 
 
-def find(place: Path, exercise: str, work: Path, roster: Path | None = None) -> Intake:
+def find(
+    place: Path, exercise: str, work: Path, roster: Path | None = None, layout: str | None = None
+) -> Intake:
     """Find every student's notebook of an exercise and copy it into the work folder.
 
     Args:
@@ -65,6 +69,8 @@ def find(place: Path, exercise: str, work: Path, roster: Path | None = None) -> 
         work: folder for the copies, made where it is missing.
         roster: CSV with columns for id, name and email, found by their headings. Submissions get
             its ids and names, and students without a submission are listed.
+        layout: whether folders in a folder are a ``class`` or versions of one ``student``; without
+            it, what is not certain is an error.
 
     Returns:
         The submissions, sorted by student. A submission that is broken has a `problem`; it never
@@ -80,21 +86,27 @@ def find(place: Path, exercise: str, work: Path, roster: Path | None = None) -> 
     work = Path(work)
     work.mkdir(parents=True, exist_ok=True)
     with members_of(Path(place), work) as members:
-        layout, groups, remarks = _sorted(members, exercise)
+        name, groups, remarks = _sorted(members, exercise, layout)
         if not groups:
             raise ValueError(
                 f"{place} holds no submission of {exercise}{_instead(members)}; give a folder or "
                 "zip of its notebooks."
             )
         found = list(_submissions(groups, people, exercise, work))
-    return Intake(layout, tuple(sorted(found, key=lambda each: each.student)), tuple(remarks))
+    return Intake(name, tuple(sorted(found, key=lambda each: each.student)), tuple(remarks))
 
 
-def _sorted(members: list[Member], exercise: str) -> tuple[str, list[Group], list[str]]:
+def _sorted(
+    members: list[Member], exercise: str, layout: str | None
+) -> tuple[str, list[Group], list[str]]:
     """Return the platform's name, the students' groups and remarks on what belongs to nobody."""
     members = [m for m in members if not CLUTTER.match(m.parts[-1])]
+    if layout == "class":
+        members = entered(members)
     candidates = ((each, each.own(members, exercise)) for each in PLATFORMS)
     platform, own = next((each, own) for each, own in candidates if own is not None)
+    if isinstance(platform, Folder) and layout is None:
+        ask_if_uncertain(own, exercise)
     groups, strays = platform.sort(own, exercise)
     return platform.name, [groups[key] for key in sorted(groups)], _remarks(strays, exercise)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cvlab.classroom.grading.intake.members import Member
-from cvlab.classroom.grading.intake.names import split_ending, without_number
+from cvlab.classroom.grading.intake.names import split_ending, student_in, without_number
 from cvlab.classroom.grading.intake.platforms.platform import Group, Platform
 
 _NUMBERED = re.compile(r"(?:^|[_-])(\d\d_[a-z][a-z_]*)(?:[_-]|$)")
@@ -32,7 +32,7 @@ class Folder(Platform):
             stem, extension = split_ending(member.parts[0])
             if not extension and not member.fault:
                 return False
-            label = _student_in(stem, exercise)
+            label = student_in(stem, exercise)
             other = _NUMBERED.search(label)
             if _NUMBERED.match(exercise) and other and other[1] != exercise:
                 return False  # a notebook of another exercise
@@ -50,18 +50,3 @@ class Folder(Platform):
                 if not any(split_ending(name)[1] or m.fault for name, m in group.members):
                     strays += [member for _, member in groups.pop(key).members]
         return groups, strays
-
-
-def _student_in(stem: str, exercise: str) -> str:
-    """Return the student's part of `student_exercise`, `exercise-student` or `student`.
-
-    Examples:
-        >>> _student_in("ada_15_boxes", "15_boxes"), _student_in("15_boxes-ada", "15_boxes")
-        ('ada', 'ada')
-        >>> _student_in("ada", "15_boxes")
-        'ada'
-    """
-    name = re.escape(exercise)
-    match = re.fullmatch(rf"(.+?)[ _-]+{name}(?:-\d+| ?\(\d+\))?", stem, re.I | re.S)
-    match = match or re.fullmatch(rf"{name}[ _-]+(.+)", stem, re.I | re.S)
-    return match[1] if match else stem
