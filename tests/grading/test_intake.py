@@ -445,6 +445,50 @@ def test_a_bad_place_is_one_sentence(tmp_path, kind):
     assert "\n" not in str(caught.value)
 
 
+PICTURE = {"output_type": "display_data", "metadata": {}, "data": {"image/png": "iVBOR" * 400_000}}
+TALKATIVE = [
+    PICTURE,
+    {"output_type": "stream", "name": "stdout", "text": ['[{"} \\" \\\\\n'] * 600_000},
+    {"output_type": "execute_result", "data": {"text/html": '<a b="]">' * 500_000}},
+]
+WIDGETS = {"widgets": {"state": {str(i): {"outputs": [i, "]"]} for i in range(200_000)}}}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_what_cells_have_shown_is_not_read_however_large_it_is(indent):
+    source = 'a = {"outputs": [1, "]"]}\nb = "\\\\"\n"outputs"'
+    cells = [
+        {"cell_type": "code", "id": "first", "source": source, "metadata": {"tags": ["x"]}},
+        {"cell_type": "markdown", "source": "## Task", "metadata": {}},
+        {"cell_type": "code", "id": "last", "source": ["c = 3\n", "d"], "metadata": {}},
+    ]
+    bare = read(json.dumps({"cells": cells, "nbformat": 4}).encode())
+    cells[0]["outputs"], cells[2]["outputs"] = TALKATIVE * 2, []
+    cells[1]["attachments"] = {"a.png": {"image/png": "iVBOR" * 300_000}}
+    shown = {"cells": cells, "metadata": WIDGETS, "nbformat": 4}
+    data = json.dumps(shown, indent=indent).encode()
+    assert len(data) > 25 * MB
+    found = read(data)
+    assert found == bare
+    assert [cell.source for cell in found.cells] == [source, "## Task", "c = 3\nd"]
+
+
+@pytest.mark.parametrize(
+    "end", [b"", b'"', b"\\", b'"\\', b"[", b"[" * 100_000, b'"outputs": [' * 300_000]
+)
+@pytest.mark.parametrize("piece", [b'\\"', b'"', b"\\", b'"outputs": [', b'{"outputs":  '])
+def test_outputs_that_never_end_take_no_time_to_leave_out(piece, end):
+    """Were it more than linear in the 3 MB, this would take an hour."""
+    with pytest.raises(NotebookProblem):
+        read(b'{"cells": [{"outputs": [' + piece * (3 * MB // len(piece)) + end)
+
+
+def test_a_notebook_that_is_cut_off_in_an_output_is_said_to_be_so():
+    whole = notebook({"source": "a = 1", "outputs": [PICTURE]})
+    with pytest.raises(NotebookProblem, match="cut off"):
+        read(whole[: MB + 500_000])
+
+
 @pytest.mark.parametrize("exercise", ["", "../x", "a/b", ".", "a b", "x" * 200])
 def test_a_bad_name_of_an_exercise(tmp_path, place, exercise):
     with pytest.raises(ValueError, match="name of an exercise"):
@@ -632,7 +676,7 @@ def hostile_members():
         "deflate",
     )
     yield "bomb", ADA + "15_boxes.ipynb", bytes(21_000_000), "unpacks to more than 400 times"
-    yield "large", ADA + "15_boxes.ipynb", os.urandom(1 << 20) * 21, "larger than 20 MB"
+    yield "large", ADA + "15_boxes.ipynb", os.urandom(1 << 20) * 101, "larger than 100 MB"
     yield (
         "nested link",
         ADA + "a.zip",
@@ -903,7 +947,8 @@ def test_random_damage_gives_entries_or_a_sentence(tmp_path, take):
         (b'{"a": [' + b'"ab",' * 1_000_001 + b"1]}", "millions of values"),
         (b'{"a": [' + b"1.5," * 3_000_001 + b"1]}", "millions of values"),
         (b'{"a": ' + b"1" * 5000 + b"}", "number beyond measure"),
-        (b" " * 20_000_001, "larger than 20 MB"),
+        (b"{" + b" " * 20_000_001, "larger than 20 MB without"),
+        (b" " * 100_000_001, "larger than 100 MB"),
     ],
 )
 def test_what_is_no_notebook_is_one_sentence(data, says):

@@ -227,7 +227,7 @@ class Submission(IPyNbFile):
 
     def _data(self) -> bytes:
         with self.path.open("rb") as file:
-            return file.read(ipynb.MOST_BYTES + 1)  # one more will be refused
+            return file.read(ipynb.MOST_FILE + 1)  # one more will be refused
 
     def setup(self) -> None:
         """Start no kernel."""

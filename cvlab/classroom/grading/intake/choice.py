@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from cvlab.classroom.grading.intake.members import CLUTTER, MB, NOTEBOOK, Member, Refused
+from cvlab.classroom.grading.intake.ipynb import MOST_FILE
+from cvlab.classroom.grading.intake.members import CLUTTER, NOTEBOOK, Member, Refused
 from cvlab.classroom.grading.intake.names import split_ending, without_number
 from cvlab.classroom.grading.intake.platforms.platform import Group
 from cvlab.classroom.grading.intake.zips import Allowance, unzipped
 
-MOST_NOTEBOOK = 20 * MB
+MOST_NOTEBOOK = MOST_FILE
 MOST_ARCHIVES = 10  # of one student
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T][\d:.]{5,15}(?:Z|[+-][\d:]{4,6})?)(?: (\S+))?")

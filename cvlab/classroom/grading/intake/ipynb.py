@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MB = 1_000_000
-MOST_BYTES = 20 * MB
+MOST_FILE = 100 * MB
+MOST_BYTES = 20 * MB  # without what cells have shown
 MOST_CELLS = 5_000
 MOST_DEPTH = 100  # of JSON
 #: Counted before parsing, wherever they stand, so that no file of 20 MB becomes one of 500 MB.
@@ -21,6 +22,10 @@ MOST_OF = {b"[": 500_000, b"{": 500_000, b'"': 2_000_000, b",": 3_000_000}
 MOST_REMARKS = 50
 MOST_SOURCE = 100_000  # characters of one code cell; parsed, they may take 50 MB
 
+# What cells have shown and pictures in the text: megabytes that nobody reads here. In a string of
+# JSON the quotes would be escaped, so this is a key.
+_LEFT_OUT = re.compile(rb'"(?:outputs|attachments|widgets)"\s*+:\s*+(?=[\[{])')
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.S)
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+)$", re.M)
 
 
@@ -96,9 +101,32 @@ def abridged(remarks: list[str]) -> tuple[str, ...]:
     return tuple(cut if more > 0 else remarks)
 
 
+def _without_outputs(data: bytes) -> bytes:
+    """Empty the outputs and attachments of a notebook before it is parsed, in linear time."""
+    pieces, kept = [], 0
+    for key in _LEFT_OUT.finditer(data):
+        if key.start() < kept:
+            continue  # within what has been left out
+        depth = 0
+        for token in _TOKEN.finditer(data, key.end()):
+            sign = token[0][:1]
+            depth += (sign in b"[{") - (sign in b"]}")
+            if not depth:
+                pieces += [data[kept : key.end()], data[key.end() : key.end() + 1] + sign]
+                kept = token.end()
+                break
+        else:
+            break  # the file is cut off
+    return b"".join([*pieces, data[kept:]])
+
+
 def _json(data: bytes) -> Any:
+    if len(data) > MOST_FILE:
+        raise NotebookProblem(f"The file is larger than {MOST_FILE // MB} MB; clear its outputs.")
+    if len(data) > MB:
+        data = _without_outputs(data)
     if len(data) > MOST_BYTES:
-        raise NotebookProblem(f"The file is larger than {MOST_BYTES // MB} MB; clear its outputs.")
+        raise NotebookProblem(f"The file is larger than {MOST_BYTES // MB} MB without its outputs.")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise NotebookProblem("The file is saved as UTF-16; save it as UTF-8.")
     start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:100]
