@@ -6,12 +6,12 @@
 What varies always: the camera's height (1.2 to 1.8 m), pitch (8 to 18 degrees down), roll (+-3) and
 focal length (0.85 to 1.1 times the image's width), so that the horizon moves; the wall (6.5 to 9 m
 away, yaw +-15); paint and texture of all surfaces; the sun. Cards are 0.5 to 1 m wide and 0.6 to
-1.2 m high, boxes 0.5 to 1 m wide and long (0.5 to 0.75 of that in the one direction), balls 0.5 to
-0.9 m across. Things stand 2.5 to 6 m away, wholly inside the image, and never one in another.
+1.2 m high, boxes 0.6 to 1 m wide, 0.4 to 0.8 m high and 0.5 to 0.75 times as deep as wide, balls
+0.5 to 0.9 m across. Things stand 2.5 to 6 m away, wholly inside the image, and never one in another.
 
 Strengths, each in [0, 1]
     * ``stacking`` s: a thing that is not the first stands on a free box with probability s, where
-      there is one; it is then 0.7 times as large.
+      there is one; it is then at most 0.7 times as large.
     * ``occlusion`` o: the boxes in the image around two things that stand apart share up to o times
       the smaller one's area.
     * ``flatness`` f: each surface is without texture with probability f.
