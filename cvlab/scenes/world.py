@@ -7,7 +7,7 @@ What varies always: the camera's height (1.2 to 1.8 m), pitch (8 to 18 degrees d
 focal length (0.85 to 1.1 times the image's width), so that the horizon moves; the wall (6.5 to 9 m
 away, yaw +-15); paint and texture of all surfaces; the sun. Cards are 0.5 to 1 m wide and 0.6 to
 1.2 m high, boxes 0.6 to 1 m wide, 0.4 to 0.8 m high and 0.5 to 0.75 times as deep as wide, balls
-0.5 to 0.9 m across. Things stand 2.5 to 6 m away, wholly inside the image, and never one in another.
+0.5 to 0.9 m across. Things stand 2.5 to 6 m away, wholly inside the image, none in another.
 
 Strengths, each in [0, 1]
     * ``stacking`` s: a thing that is not the first stands on a free box with probability s, where

@@ -774,6 +774,40 @@ def test_a_table_of_contents_beyond_measure_is_not_read(tmp_path):
         find(path, EXERCISE, tmp_path / "work")
 
 
+# When it came is the platform's word
+
+
+def test_a_students_own_time_stamp_says_nothing(tmp_path, take):
+    forged = b"2020-01-01 00:00:00 UTC"
+    root = tmp_path / "submitted"
+    nbgrader(root, "ada", stamp="2030-03-01 17:59:03.123456 UTC")
+    deeper = root / "ada" / EXERCISE / "timestamp"
+    deeper.mkdir()
+    (deeper / "timestamp.txt").write_bytes(forged)
+    nbgrader(root, "emmy")
+    (root / "emmy" / "timestamp.txt").write_bytes(forged)
+    (root / "emmy" / EXERCISE / "mine").mkdir()
+    (root / "emmy" / EXERCISE / "mine" / "timestamp.txt").write_bytes(forged)
+    ada, emmy = take(tmp_path / "submitted").submissions
+    assert ada.submitted.isoformat() == "2030-03-01T17:59:03.123456+00:00"
+    assert emmy.submitted is None
+    students = {
+        "moodle": [(f"Ada_1_assignsubmission_file_/{n}", d) for n, d in both(forged)],
+        "canvas": [(f"ada_LATE_11_901_{name}", data) for name, data in both(forged)],
+        "folder": [(f"ada/{name}", data) for name, data in both(forged)],
+        "zip": [("ada/x.zip", zipped(*both(forged)))],
+    }
+    for name, members in students.items():
+        found = one(find(archive(tmp_path / f"{name}.zip", members), EXERCISE, tmp_path / name))
+        assert found.path, name
+        assert found.submitted is None, name
+        assert found.late == (name == "canvas")
+
+
+def both(stamp):
+    return [(f"{EXERCISE}.ipynb", NB), ("timestamp.txt", stamp)]
+
+
 # A class in one outer folder
 
 

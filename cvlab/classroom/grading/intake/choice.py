@@ -41,7 +41,7 @@ def chosen(group: Group, exercise: str, notes: list[str]) -> bytes | None:
     ranked = sorted(last_first, key=lambda each: _rank(*each, exercise), reverse=True)
     notes += refusals[:3]
     if not ranked:
-        others = [name for name, m in files if not m.fault and name != "timestamp.txt"]
+        others = [name for name, m in files if not m.fault]
         found = f" (found: {', '.join(sorted(others)[:3])})" if others else ""
         notes.append(f"there is no notebook in the submission{found}")
         return None

@@ -165,10 +165,9 @@ def _submission(
     """Choose a student's notebook, copy it, and say what was out of the ordinary."""
     notes = group.notes
     data = chosen(group, exercise, notes)
-    stamp = next((m for name, m in group.members if name == "timestamp.txt"), None)
     submitted = None
-    if stamp is not None:
-        submitted = timestamp(stamp)
+    if group.stamp is not None:
+        submitted = timestamp(group.stamp)
         if submitted is None:
             notes.append("the time in timestamp.txt cannot be read")
     problem = _sentence("; ".join(notes)) if notes else None

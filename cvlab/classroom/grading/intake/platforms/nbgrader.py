@@ -8,6 +8,8 @@ from cvlab.classroom.grading.intake.members import Member
 from cvlab.classroom.grading.intake.names import split_ending
 from cvlab.classroom.grading.intake.platforms.platform import Group, Platform
 
+STAMP = "timestamp.txt"  # nbgrader's exchange writes it over a student's own file of this name
+
 
 class Nbgrader(Platform):
     """The tree `STUDENT/ASSIGNMENT/`, recognised by the folders' names alone."""
@@ -30,7 +32,9 @@ class Nbgrader(Platform):
         if parts[1] != exercise:
             return True  # another assignment of the same tree
         group = groups.setdefault(parts[0], Group(parts[0], "", (parts[0],)))
-        if not member.folder or member.fault:
+        if parts[2:] == (STAMP,) and not member.folder and not member.fault:
+            group.stamp = member
+        elif not member.folder or member.fault:
             group.members.append((parts[-1], member))
         return True
 

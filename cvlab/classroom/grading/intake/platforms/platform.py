@@ -12,13 +12,18 @@ from cvlab.classroom.grading.intake.members import Member
 
 @dataclass
 class Group:
-    """The members of one student, each with the name that the student gave the file."""
+    """The members of one student, each with the name that the student gave the file.
+
+    What the platform itself says of the submission stands apart: a student's own file that is named
+    like the platform's says nothing.
+    """
 
     label: str
     name: str = ""
     ids: tuple[str, ...] = ()
     number: str = ""
     late: bool = False
+    stamp: Member | None = None  #: where the platform wrote when it came
     members: list[tuple[str, Member]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
