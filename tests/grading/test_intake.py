@@ -293,6 +293,36 @@ def test_canvas(tmp_path, place, take, extracted):
     assert alan.path is None
 
 
+def test_names_of_canvas_hold_what_its_own_code_lets_through(tmp_path, take):
+    """Each line is a file's name, whose it is, the name shown, and whether it is late."""
+    table = [
+        ("tu_ringalan_13_903_15_boxes.ipynb", "13", "tu_ringalan", False),
+        ("van_der_berganna_LATE_14_904_15_boxes-1.ipynb", "14", "van_der_berganna", True),
+        ("12345_15_905_15_boxes.ipynb", "15", "12345", False),
+        ("a1_b2_16_906_my_work_2_3_x.ipynb", "16", "a1_b2", False),
+        ("čapekjürgen李華_17_907_15_boxes.ipynb", "17", "čapekjürgen李華", False),
+        ("anon_18_908_15_boxes.ipynb", "18", "anon", False),
+        ("latelate_LATE_19_909_15_boxes.ipynb", "19", "latelate", True),
+        ("essayemma_20_text.html", "20", "essayemma", False),
+        ("linklea_LATE_21_link.html", "21", "linklea", True),
+        ("anon_aB3xZ_901_15_boxes.ipynb", "anon_aB3xZ", "anon_aB3xZ", False),
+        ("LATE_anon_9Qk2L_902_15_boxes.ipynb", "anon_9Qk2L", "anon_9Qk2L", True),
+    ]
+    intake = take(archive(tmp_path / "c.zip", [(name, NB) for name, *_ in table]))
+    assert intake.layout == "canvas"
+    found = {each.student: (each.name, each.late) for each in intake.submissions}
+    assert found == {student: (shown, late) for _, student, shown, late in table}
+    assert {each.student for each in intake.submissions if each.path is None} == {"20", "21"}
+    assert intake.remarks == ()
+
+
+def test_numbers_of_a_student_and_an_exercise_are_none_of_canvas(tmp_path, take):
+    names = ["tu_ring_2_15_boxes.ipynb", "maria_3_15_boxes.ipynb"]
+    intake = take(archive(tmp_path / "c.zip", [(name, NB) for name in names]))
+    assert intake.layout == "folder"
+    assert [each.student for each in intake.submissions] == ["maria_3", "tu_ring_2"]
+
+
 def test_of_two_notebooks_the_one_named_like_the_exercise_counts(tmp_path, take):
     folder = "Ada Lovelace_101_assignsubmission_file_/"
     members = [(folder + "15_boxes.ipynb", NB), (folder + "scratch.ipynb", notebook("no"))]
@@ -399,6 +429,22 @@ def test_roster_of_canvas_is_matched_by_id_or_name(tmp_path, take):
         ("1234", "Lovelace, Ada"),
         ("grace", "Hopper, Grace"),
     ]
+
+
+def test_teams_of_moodle_are_on_the_roster(tmp_path, take):
+    text = "id,name\nada,Ada Lovelace\njl,Jean-Luc Picard\nluc,Luc Picard\ngh,Grace Hopper\n"
+    file = "_assignsubmission_file_/15_boxes.ipynb"
+    teams = ["Group A-Ada Lovelace_1", "Lab-2-Jean-Luc Picard_2", "Default-Luc Picard_3"]
+    members = [(f"{name}{file}", NB) for name in teams]
+    found = take(archive(tmp_path / "m.zip", members), roster(tmp_path, text)).submissions
+    assert [each.student for each in found if each.path] == ["ada", "jl", "luc"]
+    # Whoever has a hyphen of his own where nobody has a team is not another student.
+    alone = [(f"{name}{file}", NB) for name in ("Anna-Grace Hopper_4", "Ada Lovelace_5")]
+    for count, students in ((2, ["4", "ada"]), (1, ["4"])):
+        place = archive(tmp_path / f"{count}.zip", alone[:count])
+        people = roster(tmp_path, text)
+        found = find(place, EXERCISE, tmp_path / f"work {count}", people).submissions
+        assert [each.student for each in found if each.path] == students
 
 
 def test_roster_with_namesakes_does_not_guess(tmp_path, take):

@@ -108,11 +108,16 @@ class Register:
             for name in _names(person.name):
                 self.by_name[name].append(person)
 
-    def match(self, ids: Iterable[str], name: str) -> Person | None:
-        """Return the one person whom ids or a name fit; None where nobody does, or several do."""
+    def match(self, ids: Iterable[str], *names: str) -> Person | None:
+        """Return the one person whom ids or a name fit; None where nobody does, or several do.
+
+        Args:
+            ids: any of them.
+            names: the first that fits anybody counts.
+        """
         keys = {_key(each) for each in ids}
-        names = _names(name)
-        for index, wanted in ((self.by_key, keys), (self.by_name, names)):
+        wanted_names = [(self.by_name, _names(name)) for name in names]
+        for index, wanted in ((self.by_key, keys), *wanted_names):
             fitting = {person for each in wanted for person in index.get(each, ())}
             if fitting:
                 return fitting.pop() if len(fitting) == 1 else None

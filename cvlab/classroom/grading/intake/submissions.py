@@ -138,7 +138,9 @@ def _submissions(
     groups: list[Group], people: list[Person] | None, exercise: str, work: Path
 ) -> Iterator[Submission]:
     register = Register(people or [])
-    matched = [register.match(group.ids, group.name or group.label) for group in groups]
+    matched = [
+        register.match(group.ids, group.name or group.label, *group.other_names) for group in groups
+    ]
     labels = []
     for group, person in zip(groups, matched, strict=True):
         labels.append(person.id if person else group.label)

@@ -1,4 +1,10 @@
-"""Canvas's "Download submissions": `name[_LATE]_USER_SUBMISSION_file`."""
+"""Canvas's "Download submissions": `name[_LATE]_USER_ATTACHMENT_file`.
+
+The grammar is that of Canvas's own code (`lib/content_zipper.rb`): the name is in small letters and
+may hold underscores, but no number between two of them, so the first such number is the user's. In
+an anonymous assignment `[LATE_]anon_ID` stands for name and user. A text that was typed in and an
+address come as `..._text.html` and `..._link.html`, without an attachment.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,12 @@ import re
 from cvlab.classroom.grading.intake.members import Member
 from cvlab.classroom.grading.intake.platforms.platform import Group, Platform, mostly
 
-_CANVAS = re.compile(r"^(?P<name>[^_]+)(?P<late>_LATE)?_(?P<user>\d+)_(?P<paper>\d+)_(?P<file>.+)$")
+_CANVAS = re.compile(
+    r"^(?:(?P<hidden_late>LATE_)?(?P<hidden>anon_(?=\d*[A-Za-z])[A-Za-z0-9]{3,10})"
+    r"|(?P<name>.+?)(?P<late>_LATE)?_(?P<user>\d+))"
+    r"_(?:(?P<paper>\d+)_(?P<file>.+)|(?P<page>(?:text|link)\.html))$",
+    re.S,
+)
 
 
 def _match(member: Member, exercise: str) -> re.Match[str] | None:
@@ -16,9 +27,8 @@ def _match(member: Member, exercise: str) -> re.Match[str] | None:
     name = member.parts[-1]
     match = _CANVAS.match(name)
     # `maria_2_15_boxes.ipynb` is no Canvas name: its numbers belong to student and exercise.
-    if match and re.match(rf"{re.escape(exercise)}\b", f"{match['paper']}_{match['file']}"):
-        return None
-    return match
+    named = match and f"{match['paper']}_{match['file']}"
+    return None if named and re.match(rf"{re.escape(exercise)}\b", named) else match
 
 
 class Canvas(Platform):
@@ -36,8 +46,9 @@ class Canvas(Platform):
         match = _match(member, exercise)
         if not match:
             return False
-        user = match["user"]
-        group = groups.setdefault(user, Group(user, match["name"], (user,), user))
-        group.late = group.late or bool(match["late"])
-        group.members.append((match["file"], member))
+        user = match["user"] or match["hidden"]
+        name = match["name"] or ""
+        group = groups.setdefault(user, Group(user, name, (user,), match["user"] or ""))
+        group.late = group.late or bool(match["late"] or match["hidden_late"])
+        group.members.append((match["file"] or match["page"], member))
         return True

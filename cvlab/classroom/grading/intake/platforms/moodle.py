@@ -1,4 +1,7 @@
-"""Moodle's "Download all submissions": `Full Name_PARTICIPANT_assignsubmission_file_/`."""
+"""Moodle's "Download all submissions": `Full Name_PARTICIPANT_assignsubmission_file_/`.
+
+Where students work in groups, Moodle puts the group's name and a hyphen before each name.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,15 @@ class Moodle(Platform):
     def own(self, members: list[Member], exercise: str) -> list[Member] | None:
         """Take what mostly lies in folders as Moodle names them."""
         return members if mostly(members, lambda each: _part(each) is not None) else None
+
+    def sort(self, members: list[Member], exercise: str) -> tuple[dict[str, Group], list[Member]]:
+        """Sort the members; where all names hold a hyphen, a group's name may stand before each."""
+        groups, strays = super().sort(members, exercise)
+        if len(groups) > 1 and all("-" in group.name for group in groups.values()):
+            for group in groups.values():
+                parts = group.name.split("-")
+                group.other_names = tuple("-".join(parts[i:]) for i in range(1, len(parts)))
+        return groups, strays
 
     def put(self, member: Member, exercise: str, groups: dict[str, Group]) -> bool:
         """Put a file into the group of its participant."""

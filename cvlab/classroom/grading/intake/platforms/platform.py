@@ -22,6 +22,7 @@ class Group:
     name: str = ""
     ids: tuple[str, ...] = ()
     number: str = ""
+    other_names: tuple[str, ...] = ()  #: that the student may have, should no one have `name`
     late: bool = False
     stamp: Member | None = None  #: where the platform wrote when it came
     members: list[tuple[str, Member]] = field(default_factory=list)
