@@ -25,6 +25,7 @@ from cvlab.classroom.grading.intake import choice, folders, ipynb, magics, names
 from cvlab.classroom.grading.intake.answers import locate
 from cvlab.classroom.grading.intake.ipynb import NotebookProblem, read
 from cvlab.classroom.grading.intake.members import MB, Refused
+from cvlab.classroom.grading.intake.platforms import blackboard
 from cvlab.classroom.grading.intake.submissions import find
 
 EXERCISE = "15_boxes"
@@ -321,6 +322,30 @@ def test_numbers_of_a_student_and_an_exercise_are_none_of_canvas(tmp_path, take)
     intake = take(archive(tmp_path / "c.zip", [(name, NB) for name in names]))
     assert intake.layout == "folder"
     assert [each.student for each in intake.submissions] == ["maria_3", "tu_ring_2"]
+
+
+ATTEMPT = "{}_attempt_2030-01-0{}-10-00-00{}"
+
+
+@pytest.mark.parametrize("title", ["HW", "HW 1", "15_boxes", "Week_2_a"])
+def test_of_blackboards_attempts_the_last_counts(tmp_path, take, title):
+    members = [
+        (ATTEMPT.format(f"{title}_ada1", 1, "_15_boxes.ipynb"), notebook("first")),
+        (ATTEMPT.format(f"{title}_ada1", 1, ".txt"), b"Name: Ada"),
+        (ATTEMPT.format(f"{title}_ada1", 3, "_work.ipynb"), notebook("third")),
+        (ATTEMPT.format(f"{title}_ada1", 2, "_15_boxes.ipynb"), notebook("second")),
+        (ATTEMPT.format(f"{title}_von_neumann", 1, "_my_attempt_1.ipynb"), NB),
+        (ATTEMPT.format(f"{title}_emmy", 2, ".txt"), b"Name: Emmy"),
+    ]
+    text = "username,name\nada1,Ada\nvon_neumann,John\nemmy,Emmy\nmax,Max\n"
+    intake = take(archive(tmp_path / "b.zip", members), roster(tmp_path, text))
+    assert intake.layout == "blackboard"
+    ada, emmy, absent, john = intake.submissions
+    assert (ada.student, ada.path.read_bytes()) == ("ada1", notebook("third"))
+    assert "last of several attempts" in ada.problem
+    assert (emmy.student, emmy.path, absent.student) == ("emmy", None, "max")
+    assert (john.student, john.path.read_bytes()) == ("von_neumann", NB)
+    assert intake.remarks == ()
 
 
 def test_of_two_notebooks_the_one_named_like_the_exercise_counts(tmp_path, take):
@@ -1555,7 +1580,7 @@ def test_a_class_of_a_thousand_is_found_in_seconds(tmp_path):
     assert sum(each.path is None for each in intake.submissions) == 100
 
 
-@pytest.mark.parametrize("module", [ipynb, magics, syntax, names])
+@pytest.mark.parametrize("module", [ipynb, magics, syntax, names, blackboard])
 def test_doctests(module):
     failed, tried = doctest.testmod(module)
     assert tried

@@ -15,7 +15,8 @@ def declare(command: argparse.ArgumentParser) -> None:
         "submissions",
         nargs="?",
         type=Path,
-        help="nbgrader's submitted/ tree, a folder of notebooks, a zip from Moodle or Canvas, or "
+        help="nbgrader's submitted/ tree, a folder of notebooks, a zip from Moodle, Blackboard or "
+        "Canvas, or "
         "one notebook",
     )
     command.add_argument(

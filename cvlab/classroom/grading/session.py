@@ -48,6 +48,7 @@ OPTIONAL_WALLS = frozenset({"Landlock"})  # the others say the same twice
 FORMS = {
     "nbgrader": "nbgrader's form",
     "moodle": "Moodle's form",
+    "blackboard": "Blackboard's form",
     "canvas": "Canvas's form",
     "folder": "a folder",
 }
