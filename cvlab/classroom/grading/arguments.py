@@ -16,8 +16,7 @@ def declare(command: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         help="nbgrader's submitted/ tree, a folder of notebooks, a zip from Moodle, Blackboard or "
-        "Canvas, or "
-        "one notebook",
+        "Canvas, or one notebook",
     )
     command.add_argument(
         "--exercise", metavar="NAME", help="such as 01_knn, or a solution notebook's path"

@@ -1,4 +1,4 @@
-"""Find the submissions of a class: nbgrader's tree, a folder, Moodle's, Blackboard's or Canvas's zip.
+"""Find the submissions of a class: nbgrader's tree, a folder, or a platform's zip.
 
 Everything below `place` was named and written by students. So a name is only ever compared and
 cleaned, never joined to a path; only regular files with one name are opened; and what an archive
@@ -63,8 +63,8 @@ def find(
 
     Args:
         place: nbgrader's `submitted` tree or the course folder that holds it, a folder of
-            notebooks or of students' folders, Moodle's, Blackboard's or Canvas's zip or what it was extracted
-            to, or one notebook.
+            notebooks or of students' folders, a platform's zip or what it was extracted to, or one
+            notebook.
         exercise: name of the exercise, as in ``15_boxes``.
         work: folder for the copies, made where it is missing.
         roster: CSV with columns for id, name and email, found by their headings. Submissions get
