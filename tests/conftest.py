@@ -36,6 +36,13 @@ def run_benchmark(name: str, *words: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
+def rows_of(done: subprocess.CompletedProcess) -> list[list[str]]:
+    """Return the cells of the table that a benchmark printed, without its heading."""
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[1:]]
+
+
 @pytest.fixture(scope="session")
 def walls() -> None:
     """Boxes of the grader; without them there is nothing to test."""

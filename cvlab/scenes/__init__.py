@@ -33,7 +33,6 @@ from cvlab.scenes.figure_description import (
 from cvlab.scenes.figure_renderer import Figures, figure_camera, render_figures
 from cvlab.scenes.figures import describe_figures, sample_figures
 from cvlab.scenes.language import (
-    COLOUR_NAMES,
     INVERSE,
     QUESTIONS,
     SLOTS,
@@ -49,6 +48,7 @@ from cvlab.scenes.language import (
 )
 from cvlab.scenes.objects import View, Views, view, views
 from cvlab.scenes.outlines import CLASSES
+from cvlab.scenes.palette import COLOUR_NAMES
 from cvlab.scenes.renderer import MAX_SIZE, MIN_SIZE, Scene, Scenes, render
 from cvlab.scenes.sampling import MAX_CLUTTER, MAX_OBJECTS, NOISE_SIGMA, describe, sample
 from cvlab.scenes.textures import TEXTURES

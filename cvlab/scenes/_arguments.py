@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
 from cvlab._arguments import integer
 
-__all__ = ["integer", "names", "strength"]
+__all__ = ["counts", "integer", "knobs", "names", "strength"]
 
 
 def strength(name: str, value: float) -> float:
@@ -31,3 +33,23 @@ def names(name: str, value: Sequence[str] | None, known: tuple[str, ...]) -> tup
     if not chosen or unknown or len(set(chosen)) < len(chosen):
         raise ValueError(f"{name} must be distinct names from {known}, at least one, not {chosen}.")
     return chosen
+
+
+def counts(name: str, value: Any, most: int) -> tuple[int, int]:
+    """Return the ends of a range of counts, both included, given as one count or a pair."""
+    pair = value if isinstance(value, (tuple, list)) else (value,) * 2
+    if len(pair) != 2:
+        raise ValueError(f"{name} must be a count or a pair (lo, hi), not {value}.")
+    low, high = (integer(count, name, 0, most) for count in pair)
+    if low > high:
+        raise ValueError(f"{name} must be a pair (lo, hi) with lo <= hi, not {value}.")
+    return low, high
+
+
+def knobs(function: str, given: Iterable[str], known: Any) -> None:
+    """Refuse names that are no fields of a dataclass."""
+    choices = [field.name for field in fields(known)]
+    if unknown := [name for name in given if name not in choices]:
+        raise TypeError(
+            f"{function}() has no knob {unknown[0]!r}; choose from {', '.join(choices)}."
+        )

@@ -19,11 +19,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from cvlab.scenes.outlines import CLASSES, OUTLINES
 from cvlab.scenes.textures import TEXTURES
 
-__all__ = ["BASE_RADIUS", "Background", "Colour", "Description", "Light", "Object", "check"]
+__all__ = [
+    "BASE_RADIUS",
+    "Background",
+    "Colour",
+    "Description",
+    "Light",
+    "Object",
+    "check",
+    "check_paint",
+]
 
 Colour = tuple[float, float, float]
 
@@ -113,6 +123,16 @@ class Description:
         return CLASSES.index(max(self.objects, key=lambda thing: thing.radius).shape)
 
 
+def check_paint(part: Any) -> None:
+    """Refuse a colour or a second colour that lies outside [0, 1].
+
+    Raises:
+        ValueError: naming both.
+    """
+    if not all(0 <= value <= 1 for value in (*part.colour, *part.second)):
+        raise ValueError(f"Colours must lie in [0, 1], not {part.colour} and {part.second}.")
+
+
 def check(description: Description) -> None:
     """Refuse a description that cannot be drawn.
 
@@ -136,8 +156,7 @@ def check(description: Description) -> None:
         if thing.shape not in CLASSES:
             raise ValueError(f"A {thing.shape} has no class; put it among the distractors.")
     for part in (*parts, description.background):
-        if not all(0 <= value <= 1 for value in (*part.colour, *part.second)):
-            raise ValueError(f"Colours must lie in [0, 1], not {part.colour} and {part.second}.")
+        check_paint(part)
     light, background = description.light, description.background
     numbers = [light.gain, light.slope, light.angle, light.tint, background.angle]
     for thing in parts:

@@ -34,11 +34,11 @@ from typing import Any, NamedTuple
 from cvlab._arguments import choice
 from cvlab.scenes._arguments import integer, names
 from cvlab.scenes.description import Description
+from cvlab.scenes.palette import COLOUR_NAMES
 from cvlab.scenes.world_description import World
 from cvlab.scenes.world_renderer import relation
 
 __all__ = [
-    "COLOUR_NAMES",
     "INVERSE",
     "QUESTIONS",
     "SLOTS",
@@ -53,21 +53,6 @@ __all__ = [
     "slots",
 ]
 
-COLOUR_NAMES: dict[str, tuple[float, float, float]] = {
-    "red": (0.85, 0.25, 0.26),
-    "orange": (0.94, 0.53, 0.18),
-    "yellow": (0.96, 0.79, 0.27),
-    "lime": (0.60, 0.76, 0.28),
-    "green": (0.22, 0.58, 0.36),
-    "teal": (0.14, 0.60, 0.61),
-    "cyan": (0.36, 0.69, 0.90),
-    "blue": (0.22, 0.40, 0.80),
-    "purple": (0.52, 0.35, 0.75),
-    "pink": (0.82, 0.37, 0.65),
-    "brown": (0.57, 0.38, 0.26),
-    "white": (0.96, 0.94, 0.89),
-    "black": (0.17, 0.19, 0.26),
-}
 TEXTURE_WORDS: dict[str, str] = {
     "flat": "plain",
     "stripes": "striped",

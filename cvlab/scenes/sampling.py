@@ -38,7 +38,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ import numpy as np
 from cvlab.scenes import _arguments
 from cvlab.scenes.description import BASE_RADIUS, Background, Colour, Description, Light, Object
 from cvlab.scenes.outlines import CLASSES
+from cvlab.scenes.palette import COLOUR_NAMES
 from cvlab.scenes.renderer import MAX_SIZE, MIN_SIZE, Scenes, render_all
 from cvlab.scenes.textures import TEXTURES
 
@@ -67,22 +68,6 @@ _BACKGROUNDS: tuple[Colour, ...] = (
     (0.24, 0.16, 0.24),
     (0.19, 0.19, 0.20),
 )
-# Red, orange, yellow, lime, green, teal, sky, blue, violet, magenta, brown, ivory, ink.
-_COLOURS: tuple[Colour, ...] = (
-    (0.85, 0.25, 0.26),
-    (0.94, 0.53, 0.18),
-    (0.96, 0.79, 0.27),
-    (0.60, 0.76, 0.28),
-    (0.22, 0.58, 0.36),
-    (0.14, 0.60, 0.61),
-    (0.36, 0.69, 0.90),
-    (0.22, 0.40, 0.80),
-    (0.52, 0.35, 0.75),
-    (0.82, 0.37, 0.65),
-    (0.57, 0.38, 0.26),
-    (0.96, 0.94, 0.89),
-    (0.17, 0.19, 0.26),
-)
 
 
 def _brightness(colour: Colour) -> float:
@@ -98,7 +83,11 @@ def _paints(background: Colour) -> list[tuple[Colour, Colour]]:
     # The second colour leads away from the background, so that no stripe melts into it.
     backdrop = _brightness(background)
     away = (1.0, 1.0, 1.0) if backdrop < 0.5 else (0.08, 0.09, 0.16)
-    return [(c, _mix(c, away, 0.55)) for c in _COLOURS if abs(_brightness(c) - backdrop) > 0.20]
+    return [
+        (c, _mix(c, away, 0.55))
+        for c in COLOUR_NAMES.values()
+        if abs(_brightness(c) - backdrop) > 0.20
+    ]
 
 
 _PAINTS = tuple(map(_paints, _BACKGROUNDS))
@@ -124,13 +113,7 @@ class _Knobs:
             setattr(self, name, _arguments.strength(name, getattr(self, name)))
         self.classes = _arguments.names("classes", self.classes, CLASSES)
         self.textures = _arguments.names("textures", self.textures, TEXTURES)
-        pair = self.objects if isinstance(self.objects, (tuple, list)) else (self.objects,) * 2
-        if len(pair) != 2:
-            raise ValueError(f"objects must be a count or a pair (lo, hi), not {self.objects}.")
-        low, high = (_arguments.integer(count, "objects", 0, MAX_OBJECTS) for count in pair)
-        if low > high:
-            raise ValueError(f"objects must be a pair (lo, hi) with lo <= hi, not {self.objects}.")
-        self.objects = (low, high)
+        self.objects = _arguments.counts("objects", self.objects, MAX_OBJECTS)
 
 
 class _Draws:
@@ -166,9 +149,7 @@ def describe(seed: int = 0, index: int = 0, **knobs: Any) -> Description:
         >>> upright.background == turned.background
         True
     """
-    known = [field.name for field in fields(_Knobs)]
-    if unknown := [name for name in knobs if name not in known]:
-        raise TypeError(f"describe() has no knob {unknown[0]!r}; choose from {', '.join(known)}.")
+    _arguments.knobs("describe", knobs, _Knobs)
     seed, index = _arguments.integer(seed, "seed", 0), _arguments.integer(index, "index", 0)
     return _describe(seed, index, _Knobs(**knobs))
 

@@ -32,13 +32,14 @@ Examples:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from cvlab import geometry
 from cvlab.scenes import _arguments
+from cvlab.scenes.palette import COLOUR_NAMES
 from cvlab.scenes.sampling import NOISE_SIGMA
 from cvlab.scenes.textures import TEXTURES
 from cvlab.scenes.world_description import THINGS, Camera, Sun, Surface, Thing, World
@@ -50,18 +51,10 @@ MAX_THINGS = 8
 _TRIES = 32  # places tried at once for a thing, before it shrinks
 _GAP = 0.05  # metres between the circles around two feet
 
-# Red, orange, yellow, green, teal, blue, violet, pink, ivory, brown.
+# The names of a thing's colours.
 _COLOURS = (
-    (0.85, 0.25, 0.26),
-    (0.94, 0.53, 0.18),
-    (0.96, 0.79, 0.27),
-    (0.22, 0.58, 0.36),
-    (0.14, 0.60, 0.61),
-    (0.22, 0.40, 0.80),
-    (0.52, 0.35, 0.75),
-    (0.82, 0.37, 0.65),
-    (0.96, 0.94, 0.89),
-    (0.57, 0.38, 0.26),
+    *("red", "orange", "yellow", "green", "teal"),
+    *("blue", "purple", "pink", "white", "brown"),
 )
 _GROUNDS = ((0.66, 0.62, 0.55), (0.55, 0.60, 0.52), (0.62, 0.58, 0.60), (0.50, 0.52, 0.56))
 _WALLS = ((0.80, 0.83, 0.86), (0.86, 0.82, 0.76), (0.78, 0.84, 0.78), (0.70, 0.70, 0.76))
@@ -85,13 +78,7 @@ class _Knobs:
             setattr(self, name, _arguments.strength(name, getattr(self, name)))
         for name in ("height", "width"):
             setattr(self, name, _arguments.integer(getattr(self, name), name, 8, 1024))
-        pair = self.objects if isinstance(self.objects, (tuple, list)) else (self.objects,) * 2
-        if len(pair) != 2:
-            raise ValueError(f"objects must be a count or a pair (lo, hi), not {self.objects}.")
-        low, high = (_arguments.integer(count, "objects", 0, MAX_THINGS) for count in pair)
-        if low > high:
-            raise ValueError(f"objects must be a pair (lo, hi) with lo <= hi, not {self.objects}.")
-        self.objects = (low, high)
+        self.objects = _arguments.counts("objects", self.objects, MAX_THINGS)
 
 
 def sample_world(
@@ -151,9 +138,7 @@ def describe_world(seed: int = 0, index: int = 0, **knobs: Any) -> World:
         >>> plain.objects == noisy.objects, plain.noise, noisy.noise
         (True, 0.0, 0.1)
     """
-    known = [field.name for field in fields(_Knobs)]
-    if unknown := [name for name in knobs if name not in known]:
-        raise TypeError(f"describe_world() has no knob {unknown[0]!r}; choose from {known}.")
+    _arguments.knobs("describe_world", knobs, _Knobs)
     seed, index = _arguments.integer(seed, "seed", 0), _arguments.integer(index, "index", 0)
     return _describe(seed, index, _Knobs(**knobs))
 
@@ -211,7 +196,7 @@ def _surface(rng: np.random.Generator, paints: tuple[Any, ...], flatness: float)
 def _thing(rng: np.random.Generator, flatness: float) -> Thing:
     """A thing at the origin of the ground."""
     shape = THINGS[int(rng.integers(len(THINGS)))]
-    colour = _COLOURS[int(rng.integers(len(_COLOURS)))]
+    colour = COLOUR_NAMES[_COLOURS[int(rng.integers(len(_COLOURS)))]]
     # The second colour is a lighter or darker kind of the first, whose name the thing keeps.
     away = 1.0 if sum(colour) < 1.6 else 0.1
     second = tuple(0.4 * value + 0.6 * away for value in colour)

@@ -24,7 +24,7 @@ import numpy as np
 
 from cvlab import geometry
 from cvlab.scenes._arguments import integer
-from cvlab.scenes.description import Colour
+from cvlab.scenes.description import Colour, check_paint
 from cvlab.scenes.textures import TEXTURES
 
 __all__ = ["THINGS", "Camera", "Sun", "Surface", "Thing", "World", "check_world"]
@@ -217,8 +217,7 @@ def check_world(world: World, camera: Camera) -> None:
                 f"A surface needs a texture from {TEXTURES} and a positive period, not "
                 f"{part.texture!r} and {part.period}."
             )
-        if not all(0 <= value <= 1 for value in (*part.colour, *part.second)):
-            raise ValueError(f"Colours must lie in [0, 1], not {part.colour} and {part.second}.")
+        check_paint(part)
     sun = world.sun
     numbers = [*sun.direction, sun.gain, sun.tint, world.wall_distance, world.wall_yaw]
     for thing in world.objects:

@@ -166,27 +166,25 @@ def main() -> None:
         ours = measure_views(settings, options.size, options.repeats)
         median, extremes = statistics.median(ours), f"{min(ours):,.0f}-{max(ours):,.0f}"
         print(f"{name:<26} {median:>6,.0f} {extremes:>13} {median / VIEWS_TARGET:>9.1f}")
-    print()
-    header = ("world, 48 x 64", "ours", "range", "flat", "ratio", "of target")
-    print("{:<26} {:>6} {:>13} {:>8} {:>6} {:>9}".format(*header))
-    for name, things, strengths in WORLDS:
-        few = max(1, options.images // 4)
-        ours, flat = measure_worlds(things, strengths, few, options.repeats)
+    few = max(1, options.images // 4)
+    worlds = [(n, measure_worlds(t, s, few, options.repeats)) for n, t, s in WORLDS]
+    against_flat("world, 48 x 64", worlds, WORLDS_TARGET)
+    people = [(n, measure_figures(s, few, options.repeats)) for n, s in FIGURES]
+    against_flat("people", people, FIGURES_TARGET)
+
+
+def against_flat(
+    title: str, cases: list[tuple[str, tuple[list[float], list[float]]]], target: float
+) -> None:
+    """Print a table of speeds beside those of flat scenes of the same size."""
+    header = (title, "ours", "range", "flat", "ratio", "of target")
+    print("\n{:<26} {:>6} {:>13} {:>8} {:>6} {:>9}".format(*header))
+    for name, (ours, flat) in cases:
         median, other = statistics.median(ours), statistics.median(flat)
         extremes = f"{min(ours):,.0f}-{max(ours):,.0f}"
         print(
             f"{name:<26} {median:>6,.0f} {extremes:>13} {other:>8,.0f} "
-            f"{median / other:>6.2f} {median / WORLDS_TARGET:>9.1f}"
-        )
-    print()
-    print("{:<26} {:>6} {:>13} {:>8} {:>6} {:>9}".format("people", *header[1:]))
-    for name, settings in FIGURES:
-        ours, flat = measure_figures(settings, max(1, options.images // 4), options.repeats)
-        median, other = statistics.median(ours), statistics.median(flat)
-        extremes = f"{min(ours):,.0f}-{max(ours):,.0f}"
-        print(
-            f"{name:<26} {median:>6,.0f} {extremes:>13} {other:>8,.0f} "
-            f"{median / other:>6.2f} {median / FIGURES_TARGET:>9.1f}"
+            f"{median / other:>6.2f} {median / target:>9.1f}"
         )
 
 

@@ -612,7 +612,7 @@ def test_a_device_is_refused_after_it_is_opened():
 
 
 def test_too_large_and_unreadable_files(place, take, monkeypatch):
-    monkeypatch.setattr(choice, "MOST_NOTEBOOK", 2 * MB)
+    monkeypatch.setattr(choice, "MOST_FILE", 2 * MB)
     (place / "large.ipynb").write_bytes(b" " * (2 * MB + 1))
     (place / "fits.ipynb").write_bytes(b" " * (2 * MB))
     fits, large = take(place).submissions

@@ -472,6 +472,14 @@ class TestDeadKernel:
         path = write(place, "import os", new_code_cell(code, id="die"), "x = 1")
         assert failure(path) == f"a/n.ipynb, cell 'die': {how}"
 
+    def test_that_cannot_be_started_says_why(self, place, monkeypatch):
+        async def start(_manager, **_options):
+            raise FileNotFoundError(2, "No such file", "no-python")
+
+        monkeypatch.setattr(kernel.AsyncKernelManager, "start_kernel", start)
+        with pytest.raises(FileNotFoundError, match="no-python"):
+            execute.execute(write(place, "x = 1"))
+
     def test_that_never_became_ready_is_quoted(self, place, monkeypatch):
         monkeypatch.setenv("PYTHONPATH", str(place.parent))
         path = write(place, "x = 1")

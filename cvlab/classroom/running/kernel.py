@@ -88,7 +88,8 @@ class Run:
         self.usage = Usage()
         self.cells: dict[str, float] = {}
         self.place = "before its first cell"
-        self._clock: float | None = None
+        self._clock: float | None = None  # when the first cell could run
+        self._started = False  # whether there is a process to watch
         self._start: asyncio.Future[None] | None = None
         self._seen: set[psutil.Process] = set()
 
@@ -195,6 +196,7 @@ class Run:
             # Shielded: a start that is given up half-way would leave a kernel without owner.
             self._start = asyncio.ensure_future(start)
             await asyncio.shield(self._start)
+        self._started = True
         self.client.kc = self.manager.client()
         # The heartbeat would cost a thread; the process itself is watched.
         self.client.kc.start_channels(stdin=False, hb=False)
@@ -233,7 +235,7 @@ class Run:
         """Sample until there is a reason to stop, and return it."""
         while True:
             began = time.perf_counter()
-            if self._start is not None and self._start.done():
+            if self._started:
                 status = await self.manager.provisioner.poll()
                 if status is not None:
                     return self._death(status)

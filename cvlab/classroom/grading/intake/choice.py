@@ -13,7 +13,6 @@ from cvlab.classroom.grading.intake.names import split_ending, without_number
 from cvlab.classroom.grading.intake.platforms.platform import Group
 from cvlab.classroom.grading.intake.zips import Allowance, unzipped
 
-MOST_NOTEBOOK = MOST_FILE
 MOST_ARCHIVES = 10  # of one student
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T][\d:.]{5,15}(?:Z|[+-][\d:]{4,6})?)(?: (\S+))?")
@@ -52,7 +51,7 @@ def chosen(group: Group, exercise: str, notes: list[str]) -> bytes | None:
     if not name.lower().endswith(".ipynb"):
         notes.append(f"the file {name} was taken for a notebook")
     try:
-        return member.read(MOST_NOTEBOOK)
+        return member.read(MOST_FILE)
     except (Refused, OSError) as error:
         notes.append(f"the file {name} {_why(error)}")
         return None

@@ -13,8 +13,6 @@ from dataclasses import replace
 from cvlab.classroom.grading.intake.members import Member
 from cvlab.classroom.grading.intake.names import split_ending, student_in, without_number
 
-LAYOUTS = ("class", "student")  #: what a folder that holds several students' or versions is
-
 
 def entered(members: Iterable[Member]) -> list[Member]:
     """Return the members as they lie in the folders of the place, which are no students.
