@@ -2,8 +2,8 @@
 
 A notebook states its own budget as ``{"cvlab": {"budget": {"seconds": 40, "cpu_seconds": 80,
 "memory_gb": 2}}}`` in its metadata, each key optional; the folder's limit holds for the rest.
-What a notebook costs is its processor time, which does not depend on who else uses the machine; the
-seconds on the wall are only there to end what waits for ever.
+What a notebook costs is its processor time, which others on the machine lengthen by less than half
+(they share its caches); the seconds on the wall are only there to end what waits for ever.
 The environment variable ``CVLAB_BUDGET_SCALE`` multiplies every budget, for slow machines.
 """
 
