@@ -127,8 +127,11 @@ class Question {
     if (isNear(value, Number(right), margin)) {
       return { right: true, reason: copies(this.fold.querySelector(".cvlab-answer")) };
     }
-    const slip = reasons.find(
-      (item) => isNear(value, Number(item.dataset.value), item.dataset.margin));
+    // A rounded slip such as 0 stands for much: of those that fit, the nearest is meant.
+    const distance = (item) => Math.abs(value - Number(item.dataset.value));
+    const [slip] = reasons
+      .filter((item) => isNear(value, Number(item.dataset.value), item.dataset.margin))
+      .sort((one, other) => distance(one) - distance(other));
     return {
       right: false, reason: slip ? copies(slip) : ["Try again, or look at the answer below."] };
   }
