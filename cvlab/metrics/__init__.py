@@ -1,4 +1,4 @@
-"""How well does a method do, one module a task: recognition, detection, ``pose``, ``segmentation``.
+"""How well does a method do, one module a task, from ``recognition`` to ``images``.
 
 All functions are also names of this package: ``from cvlab import metrics; metrics.roc_auc(...)``.
 Each is exact, needs NumPy only, and is compared with independent implementations by the tests.
@@ -13,6 +13,7 @@ from cvlab.metrics.detection import (
     detection_ap,
     match_detections,
 )
+from cvlab.metrics.images import psnr, ssim, ssim_map
 from cvlab.metrics.pose import pck
 from cvlab.metrics.recognition import (
     Curve,
@@ -23,7 +24,6 @@ from cvlab.metrics.recognition import (
     binary_rates,
     confusion_matrix,
     precision_recall_curve,
-    psnr,
     roc_auc,
     roc_curve,
 )
@@ -62,4 +62,6 @@ __all__ = [
     "roc_auc",
     "roc_curve",
     "segmentation_scores",
+    "ssim",
+    "ssim_map",
 ]

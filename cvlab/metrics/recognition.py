@@ -1,4 +1,4 @@
-"""How well does a recogniser do: confusion, rates, ROC and precision-recall curves, PSNR.
+"""How well does a recogniser do: confusion, rates, ROC and precision-recall curves.
 
 Everything is exact and at most O(N log N). Scores that are equal stand on the same side of every
 threshold, so the order of the samples never matters. ``positive`` says of each sample whether it
@@ -25,7 +25,6 @@ __all__ = [
     "binary_rates",
     "confusion_matrix",
     "precision_recall_curve",
-    "psnr",
     "roc_auc",
     "roc_curve",
 ]
@@ -274,36 +273,6 @@ def average_precision(
         first = np.searchsorted(recall, np.arange(11) / 10 - 1e-12)
         return float(np.append(precision, 0.0)[first].mean())
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
-
-
-# --- Images ---------------------------------------------------------------------------------------
-
-
-def psnr(reference: ArrayLike, image: ArrayLike, peak: float = 1.0) -> float:
-    """Peak signal-to-noise ratio 10 log10(peak^2 / mean squared error), in decibels.
-
-    Args:
-        reference: The clean image, of any shape.
-        image: The other one, of the same shape.
-        peak: The largest value possible: 1 for floats, 255 for bytes.
-
-    Returns:
-        inf for equal images.
-
-    Raises:
-        TypeError: If an image does not hold numbers or ``peak`` is not one.
-        ValueError: If the shapes differ, an image is empty or not finite, or ``peak`` not positive.
-
-    >>> round(psnr([[0.5, 0.5]], [[0.6, 0.4]]), 6)
-    20.0
-    """
-    clean = _arguments.numbers(reference, "reference", flat=False)
-    other = _arguments.numbers(image, "image", flat=False)
-    if clean.shape != other.shape:
-        raise ValueError(f"The images must have one shape, not {clean.shape} and {other.shape}.")
-    peak = _arguments.positive_number(peak, "peak")
-    error = float(np.mean((clean - other) ** 2))
-    return float(10 * np.log10(peak**2 / error)) if error else float("inf")
 
 
 # --- Counting -------------------------------------------------------------------------------------

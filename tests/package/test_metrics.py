@@ -1,15 +1,13 @@
-"""The metrics against scikit-learn, scikit-image and their definitions, on good and bad input."""
+"""The metrics against scikit-learn and their definitions, on good and bad input."""
 
 import doctest
 import math
 import subprocess
 import sys
-import warnings
 from collections import Counter
 
 import numpy as np
 import pytest
-from skimage.metrics import peak_signal_noise_ratio
 from sklearn import metrics as reference
 
 from cvlab import metrics
@@ -356,39 +354,9 @@ def test_a_rare_class_has_a_high_auc_and_a_low_average_precision():
     assert metrics.average_precision(positive, scores) < 0.02
 
 
-# --- Images ---------------------------------------------------------------------------------------
-
-
-def test_psnr_is_that_of_scikit_image():
-    rng = np.random.default_rng(2)
-    for shape in ((1,), (5, 7), (4, 4, 3)):
-        clean, noisy = rng.random((2, *shape))
-        expected = peak_signal_noise_ratio(clean, noisy, data_range=1)
-        assert metrics.psnr(clean, noisy) == pytest.approx(expected)
-        bytes_ = (255 * clean).astype(np.uint8), (255 * noisy).astype(np.uint8)
-        expected = peak_signal_noise_ratio(*bytes_, data_range=255)
-        assert metrics.psnr(*bytes_, peak=255) == pytest.approx(expected)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            assert metrics.psnr(clean, clean) == math.inf
-
-
 def test_a_total_that_is_no_integer_is_named():
     with pytest.raises(TypeError, match="total must be an integer, not float"):
         metrics.average_precision([1, 0], [0.5, 0.1], total=2.0)
-
-
-def test_psnr_names_what_is_wrong():
-    with pytest.raises(ValueError, match="one shape"):
-        metrics.psnr(np.zeros((2, 2)), np.zeros((2, 3)))
-    with pytest.raises(ValueError, match="image must be finite"):
-        metrics.psnr([0.0], [np.nan])
-    with pytest.raises(ValueError, match="reference is empty"):
-        metrics.psnr([], [])
-    with pytest.raises(ValueError, match="peak must be a positive"):
-        metrics.psnr([0.0], [1.0], peak=0)
-    with pytest.raises(TypeError, match="peak must be one number, not str"):
-        metrics.psnr([0.0], [1.0], peak="1")
 
 
 # --- The module -----------------------------------------------------------------------------------

@@ -1,0 +1,23 @@
+"""The benchmark of Part VII runs; its figures are for people, and no test depends on them."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import rows_of, run_benchmark
+
+
+@pytest.mark.slow
+def test_every_row_is_measured_and_both_sides_agree():
+    done = run_benchmark("bench_generate", "--repeats", "1", "--side", "32")
+    rows = rows_of(done)
+    found = [(row[0].split(",")[0], row[1]) for row in rows]
+    quality = [("PSNR", "OpenCV"), ("PSNR", "scikit-image"), ("SSIM", "scikit-image")]
+    assert found == 2 * quality
+    assert all(float(row[4]) >= 0 for row in rows)
+
+
+@pytest.mark.slow
+def test_small_numbers_are_refused_in_one_sentence():
+    done = run_benchmark("bench_generate", "--side", "8")
+    assert done.returncode == 2
+    assert "--side must be at least 16" in done.stderr
