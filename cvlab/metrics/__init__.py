@@ -13,6 +13,7 @@ from cvlab.metrics.detection import (
     detection_ap,
     match_detections,
 )
+from cvlab.metrics.generation import frechet_distance
 from cvlab.metrics.images import psnr, ssim, ssim_map
 from cvlab.metrics.pose import pck
 from cvlab.metrics.recognition import (
@@ -27,6 +28,7 @@ from cvlab.metrics.recognition import (
     roc_auc,
     roc_curve,
 )
+from cvlab.metrics.retrieval import cmc, ndcg, retrieval_map, tar_at_far
 from cvlab.metrics.segmentation import (
     PanopticScores,
     SegmentationScores,
@@ -51,17 +53,22 @@ __all__ = [
     "average_precision",
     "binary_rates",
     "boundary_f",
+    "cmc",
     "confusion_matrix",
     "detection_ap",
+    "frechet_distance",
     "match_detections",
+    "ndcg",
     "panoptic_quality",
     "pck",
     "pixel_confusion",
     "precision_recall_curve",
     "psnr",
+    "retrieval_map",
     "roc_auc",
     "roc_curve",
     "segmentation_scores",
     "ssim",
     "ssim_map",
+    "tar_at_far",
 ]
