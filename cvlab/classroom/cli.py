@@ -97,7 +97,8 @@ def run_pytest(*arguments: str, workers: int | None = None) -> int:
 
     cores = execute.cores()
     workers = min(workers or cores, cores)
-    command = [sys.executable, "-m", "pytest", "-n", str(workers), *arguments]
+    command = [sys.executable, "-m", "pytest", "-p", "cvlab.classroom.lean", "-n", str(workers)]
+    command += arguments
     environment = os.environ | execute.thread_limits(cores // workers)
     return subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode
 
@@ -364,9 +365,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not (ROOT / "_config.yml").exists():
         say("cvlab: this command works inside a checkout of the course, installed with `make`.")
         return 1
-    # jsonschema, which nbformat imports, would build a grammar of international web addresses for
-    # an optional check that nothing here uses: a second of each command.
-    sys.modules.setdefault("rfc3987_syntax", None)
+    from cvlab.classroom import lean  # noqa: F401
+
     try:
         return options.run(options)
     except BrokenPipeError:  # nobody reads on, as after `cvlab ... | head -1`

@@ -485,6 +485,7 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "cvlab", "graders")
+    parser.add_argument("--works", nargs="+", choices=list(BEYOND), default=list(BEYOND))
     parser.add_argument("--submissions", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--many", type=int, default=0, help="submissions for the judge's memory")
@@ -499,6 +500,8 @@ def main() -> None:
     print("\n| exercise | | a submission | start | times cvlab |\n|---|---|---:|---:|---:|")
     with tempfile.TemporaryDirectory(prefix="cvlab-bench-") as place:
         for work in (forms.NUMPY, forms.TORCH):
+            if work.name not in options.works:
+                continue
             for line in measure(work, options, peers, Path(place, work.name)):
                 print(line, flush=True)
         if options.many:

@@ -23,15 +23,16 @@ def run(*words):
 
 
 def test_two_submissions_are_measured_with_every_answer_right(walls):
-    done = run("--no-peers", "--submissions", "2", "--repeats", "1", "--many", "3")
+    few = ("--works", "NumPy", "--submissions", "2", "--repeats", "1", "--many", "3")
+    done = run("--no-peers", *few)
     assert done.returncode == 0, done.stderr
     rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")]
-    assert {row[0].strip() for row in rows[1:]} == {"NumPy", "torch"}
-    assert len(rows) == 1 + 2 * 6
+    assert {row[0].strip() for row in rows[1:]} == {"NumPy"}
+    assert len(rows) == 1 + 6
     for row in rows[1:]:
         assert re.fullmatch(r" -?\d+\.\d{3} s ", row[2]), row
     said = [row[1] for row in rows]
-    for target in ("0.10 s", "0.15 s", "1.8", "0.5 s"):
+    for target in ("0.10 s", "1.8", "0.5 s"):
         assert any(f"target {target}: " in words for words in said)
     assert "3 submissions: the judge's memory" in done.stdout
 

@@ -382,7 +382,16 @@ def test_workers_say_the_same_and_run_nothing_else(judge, place, tmp_path):
     evil = f"open({str(tmp_path / 'evil')!r}, 'a').close()"
     put(place / "axis" / "conftest.py", evil.encode())
     report = tmp_path / "report.xml"
-    command = [sys.executable, "-m", "pytest", *OPTIONS[:4], "--exercise", "small.ipynb"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "cvlab.classroom.lean",
+        *OPTIONS[:4],
+        "--exercise",
+        "small.ipynb",
+    ]
     command += ["-n", "2", "--dist", "loadscope", f"--junitxml={report}", str(place)]
     done = subprocess.run(
         command,

@@ -422,9 +422,7 @@ def _digest(*, frame: bool) -> str:
 
 
 def _jupyter_book(*, everything: bool) -> None:
-    # Without the module that the command itself does without: see `cli.main`.
-    main = "import sys; sys.modules['rfc3987_syntax'] = None; "
-    main += "from jupyter_book.cli.main import main; main()"
+    main = "from cvlab.classroom import lean; from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", main, "build", str(SOURCE)]
     command += ["--config", str(ROOT / "_config.yml"), "--toc", str(SOURCE / "_toc.yml")]
     command += ["--path-output", str(ROOT), "--warningiserror", "--keep-going", "--quiet"]

@@ -156,7 +156,8 @@ def verdicts(
     Raises:
         RuntimeError: if there is no report; with what pytest printed last.
     """
-    plugin = ["-p", "cvlab.classroom.grading.parity"] if boxes else []
+    plugin = ["-p", "cvlab.classroom.lean"]
+    plugin += ["-p", "cvlab.classroom.grading.parity"] if boxes else []
     shared = ["-n", str(workers), "--dist", "loadscope"] if workers > 1 else []
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
