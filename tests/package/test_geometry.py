@@ -104,6 +104,7 @@ def test_bad_input_is_refused_in_one_sentence(call, error, said):
 
 
 def test_doctests():
-    result = doctest.testmod(geometry)
-    assert result.attempted > 1
-    assert result.failed == 0
+    for module in (geometry, geometry.cameras):
+        result = doctest.testmod(module)
+        assert result.attempted > 1
+        assert result.failed == 0

@@ -1,32 +1,14 @@
-"""Cameras and space: how angles turn axes, where a point falls in an image and back.
-
-Coordinates of a camera, in metres: x points right, y down, z forwards along its axis; *depth* is z,
-not the length of the ray. Coordinates of the world have the same sense, so that y points down there
-too and heights are negative. A camera is K (3, 3), R (3, 3) and t (3,): a point X of the world has
-the camera coordinates R X + t, and lies in the image at K (R X + t) divided by its third entry.
-
-A pixel's coordinates are (u, v), column first, and its *centre is an integer*: the pixel in row i
-and column j has its centre at (j, i), and ends half a pixel further. Boxes have edges instead, as
-in ``cvlab.boxes``: the box around that pixel is (j, i, j + 1, i + 1), that is (u, v) + 0.5 in each
-coordinate. Functions take NumPy arrays or tensors and return the same kind; chapter 20 builds them.
-
-    >>> K = [[50.0, 0.0, 31.5], [0.0, 50.0, 23.5], [0.0, 0.0, 1.0]]
-    >>> pixels, depth = project([[0.0, 0.0, 2.0], [1.0, 0.0, 2.0]], K)
-    >>> pixels.tolist(), depth.tolist()
-    ([[31.5, 23.5], [56.5, 23.5]], [2.0, 2.0])
-    >>> unproject(pixels, depth, K).tolist()
-    [[0.0, 0.0, 2.0], [1.0, 0.0, 2.0]]
-"""
+"""One camera: how angles turn axes, where a point falls in an image and back."""
 
 from __future__ import annotations
 
 import math
-import sys
 from typing import Any
 
 import numpy as np
 
-from cvlab._arguments import number, real
+from cvlab._arguments import number
+from cvlab.geometry import _arguments
 
 __all__ = ["box_corners", "project", "rotation", "unproject"]
 
@@ -86,15 +68,15 @@ def project(points: Any, K: Any, R: Any = None, t: Any = None) -> tuple[Any, Any
         TypeError: For values that are not real numbers.
         ValueError: For wrong shapes or values that are not finite.
     """
-    points, (K, R, t) = _given(points, "points", 3), _like(points, K=K, R=R, t=t)
+    points, (K, R, t) = _arguments.rows(points, "points", 3), _arguments.like(points, K=K, R=R, t=t)
     seen = points if R is None else points @ R.T
     seen = seen if t is None else seen + t
     depth = seen[:, 2]
     homogeneous = seen @ K.T
     front = depth > 0
-    scale = _where(front, homogeneous[:, 2], 1.0)  # of a point behind, no division by 0
+    scale = _arguments.where(front, homogeneous[:, 2], 1.0)  # of a point behind, no division by 0
     pixels = homogeneous[:, :2] / scale[:, None]
-    return _where(front[:, None], pixels, np.nan), depth
+    return _arguments.where(front[:, None], pixels, np.nan), depth
 
 
 def unproject(pixels: Any, depth: Any, K: Any) -> Any:
@@ -109,14 +91,17 @@ def unproject(pixels: Any, depth: Any, K: Any) -> Any:
         TypeError: For values that are not real numbers.
         ValueError: For wrong shapes, values that are not finite, or a K without inverse.
     """
-    pixels, (K, depth) = _given(pixels, "pixels", 2), _like(pixels, K=K, depth=depth)
+    pixels, (K, depth) = (
+        _arguments.rows(pixels, "pixels", 2),
+        _arguments.like(pixels, K=K, depth=depth),
+    )
     if len(depth) != len(pixels):
         raise ValueError(f"depth must have one entry per pixel, not {len(depth)}.")
     if K[0, 0] * K[1, 1] * K[2, 2] == 0:
         raise ValueError("K must have an inverse; a focal length in it is 0.")
     v = (pixels[:, 1] - K[1, 2]) / K[1, 1]
     u = (pixels[:, 0] - K[0, 2] - K[0, 1] * v) / K[0, 0]
-    stack = np.stack if isinstance(pixels, np.ndarray) else _torch().stack
+    stack = np.stack if isinstance(pixels, np.ndarray) else _arguments.torch().stack
     return stack([u * depth, v * depth, depth], -1)
 
 
@@ -144,63 +129,8 @@ def box_corners(boxes: Any, tilt: Any = None) -> np.ndarray:
         >>> np.ptp(corners[0], axis=0).round(3)
         array([4., 1., 2.])
     """
-    boxes = np.asarray(_given(boxes, "boxes", 7), np.float64)
+    boxes = np.asarray(_arguments.rows(boxes, "boxes", 7), np.float64)
     turns = np.array([rotation(yaw) for yaw in boxes[:, 6]]).reshape(-1, 3, 3)
     if tilt is not None:
-        turns = _matrix(tilt, "tilt") @ turns
+        turns = _arguments.matrix(tilt, "tilt") @ turns
     return boxes[:, None, :3] + (_SIGNS * boxes[:, None, 3:6]) @ turns.transpose(0, 2, 1)
-
-
-# --- What the functions ask of their arguments ----------------------------------------------------
-
-
-def _torch() -> Any:
-    return sys.modules.get("torch")
-
-
-def _is_tensor(value: Any) -> bool:
-    torch = _torch()
-    return torch is not None and isinstance(value, torch.Tensor)
-
-
-def _where(condition: Any, first: Any, second: float) -> Any:
-    if _is_tensor(first):
-        return _torch().where(condition, first, second)
-    return np.where(condition, first, np.asarray(second, first.dtype))
-
-
-def _given(value: Any, name: str, columns: int) -> Any:
-    """Return an array (N, columns) of finite numbers, or a tensor as it is."""
-    array = value if _is_tensor(value) else real(value, name)
-    if array.ndim != 2 or array.shape[1] != columns:
-        raise ValueError(f"{name} must be (N, {columns}), not {tuple(array.shape)}.")
-    return array
-
-
-def _like(first: Any, **others: Any) -> list[Any]:
-    """Return other arguments as arrays, or as tensors of the kind of the first."""
-    checked = [None if v is None else _shaped(v, name) for name, v in others.items()]
-    if not _is_tensor(first):
-        return checked
-    as_tensor = _torch().as_tensor
-    return [
-        None if v is None else as_tensor(v, dtype=first.dtype, device=first.device) for v in checked
-    ]
-
-
-def _shaped(value: Any, name: str) -> Any:
-    if name in ("K", "R"):
-        return _matrix(value, name)
-    array = value if _is_tensor(value) else real(value, name)
-    if tuple(array.shape) != ((3,) if name == "t" else (len(array),) if array.ndim else None):
-        raise ValueError(
-            f"{name} must be {'(3,)' if name == 't' else '(N,)'}, not {tuple(array.shape)}."
-        )
-    return array
-
-
-def _matrix(value: Any, name: str) -> Any:
-    array = value if _is_tensor(value) else real(value, name)
-    if tuple(array.shape) != (3, 3):
-        raise ValueError(f"{name} must be (3, 3), not {tuple(array.shape)}.")
-    return array
