@@ -101,6 +101,16 @@ def scheduler_of(
     return made
 
 
+def check_length(scheduler: Any, epochs: int, batches: int | None) -> None:
+    """Refuse a schedule that is over before training is, where the number of batches is known."""
+    most, needed = getattr(scheduler, "total_steps", None), epochs * (batches or 0)
+    if isinstance(most, int) and most < needed:
+        raise ValueError(
+            f"the schedule has {most} steps, but {epochs} epochs of {batches} batches take "
+            f"{needed}: give it total_steps={needed}."
+        )
+
+
 def decay(average: Any) -> float:
     """Return the decay of a moving average, from 0 to below 1."""
     if isinstance(average, bool) or not isinstance(average, Real):

@@ -39,7 +39,7 @@ class Order:
 
 
 class PairBatches:
-    """Batches (inputs, targets) cut from two tensors that lie on the device whole.
+    """Batches (inputs, targets) cut from two tensors, ``pair``, that lie on the device whole.
 
     ``generators`` are those that the order is drawn from, apart from torch's own.
     """
@@ -47,15 +47,16 @@ class PairBatches:
     def __init__(
         self, pair: tuple[torch.Tensor, torch.Tensor], order: Order, generators: list
     ) -> None:
-        self._inputs, self._targets = pair
+        self.pair = pair
         self._order, self.generators = order, generators
 
     def __len__(self) -> int:
         return len(self._order)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for chosen in self._order.tensors(self._inputs.device):
-            yield self._inputs[chosen], self._targets[chosen]
+        inputs, targets = self.pair
+        for chosen in self._order.tensors(inputs.device):
+            yield inputs[chosen], targets[chosen]
 
 
 class LoaderBatches:
@@ -80,6 +81,14 @@ class LoaderBatches:
 
 
 Batches = PairBatches | LoaderBatches
+
+
+def count(batches: Batches) -> int | None:
+    """Return the number of batches of an epoch; None for a loader over a stream."""
+    try:
+        return len(batches)
+    except TypeError:
+        return None
 
 
 def batches(

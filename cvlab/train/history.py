@@ -35,6 +35,16 @@ class History(dict):
         """The number of epochs done."""
         return max(map(len, self.values()), default=0)
 
+    def patient_until(self, patience: int) -> int | None:
+        """Return the epoch after which so many had brought no lower validation loss, or None."""
+        best = 0
+        for epoch, loss in enumerate(self.get("validation loss", ())):
+            if loss < self["validation loss"][best]:
+                best = epoch
+            if epoch - best >= patience:
+                return epoch + 1
+        return None
+
     @property
     def best_epoch(self) -> int | None:
         """The first epoch with the lowest validation loss; None without a validation set."""

@@ -14,13 +14,14 @@ from typing import Any
 import torch
 
 from cvlab.train import arguments
-from cvlab.train.batches import Batches, batches
+from cvlab.train.batches import Batches, batches, count
 from cvlab.train.checkpoint import Checkpoint
 from cvlab.train.history import History, State
 from cvlab.train.measures import Means
 from cvlab.train.progress import progress_bar
 from cvlab.train.refusals import explained_augmentation, explained_loss, explained_model
 from cvlab.train.run import Average, Run
+from cvlab.train.settings import described
 from cvlab.train.surroundings import isolated, set_modes
 from cvlab.train.tensors import Place
 
@@ -128,8 +129,9 @@ def fit(
         patience: end after so many epochs without a lower validation loss, and in any case give
             the model the weights of its best epoch back.
         checkpoint: a file that is written after each epoch. Where it exists, training goes on from
-            it, and ends with the same numbers as one that was never interrupted. Random numbers
-            that are not torch's are not kept.
+            it, and ends with the same numbers as one that was never interrupted, or refuses to:
+            optimiser, schedule, data and settings are compared. Random numbers that are not torch's
+            are not kept, and what functions compute is not compared.
         device: ``cvlab.device()`` by default.
         seed: of the order and of dropout; torch's global generators are left as they were.
         progress: show a bar, or in the built book one line at the end.
@@ -171,13 +173,16 @@ def fit(
         callbacks=callbacks,
         patience=patience,
     )
-    path, settings = arguments.file(checkpoint), {"seed": seed, "batch size": batch_size}
-    saved = path and Checkpoint(path, settings, train.generators)
+    arguments.check_length(run.scheduler, epochs, count(train))
+    path, saved = arguments.file(checkpoint), None
+    if path is not None:
+        settings = described(run, train, validation, seed=seed, batch_size=batch_size)
+        saved = Checkpoint(path, settings, train.generators)
     started, shown = time.perf_counter(), progress_bar(epochs, train, run.history, progress)
     with isolated(model, seed, device) as modes, shown as bar:
         if saved is not None:
-            saved.restore(run)
-            bar.update(run.history.epochs * len(train))
+            saved.restore(run, epochs)
+            bar.update(run.history.epochs * (count(train) or 0))
         before = run.history.seconds
         while not run.finished and run.history.epochs < epochs:
             bar.set_description(f"epoch {run.history.epochs + 1}/{epochs}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +57,7 @@ class Run:
     patience: int | None = None
     history: History = field(default_factory=History)
     best: dict[str, torch.Tensor] | None = None
-    finished: bool = False
+    stopped: bool = False  # by a callback
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -78,10 +77,15 @@ class Run:
         epoch = self.history.epochs
         if self.patience is not None and self.history.best_epoch == epoch:
             self.best = copy.deepcopy(self.model.state_dict())
-        waited = epoch - (self.history.best_epoch or epoch)
         state = State(epoch, self.model, self.optimiser, self.history)
         stops = [callback(state) for callback in self.callbacks]  # all of them, whoever says stop
-        self.finished = any(stops) or waited >= (self.patience or math.inf)
+        self.stopped = any(stops)
+
+    @property
+    def finished(self) -> bool:
+        """Whether a callback has ended training, or too many epochs without a better one."""
+        late = self.patience is not None and self.history.patient_until(self.patience)
+        return self.stopped or bool(late)
 
     def take_final_weights(self) -> None:
         """Give the model the weights of its best epoch, or the average, or leave it as it is."""

@@ -51,6 +51,10 @@ def one_cycle(optimiser):
     return torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=0.2, total_steps=6 * 5)
 
 
+def decaying(optimiser, gamma=0.5):
+    return torch.optim.lr_scheduler.StepLR(optimiser, step_size=3, gamma=gamma)
+
+
 def noisy(inputs, targets):
     return inputs + 0.1 * torch.randn_like(inputs), targets
 
@@ -313,9 +317,15 @@ def written(path: Path, samples, **options) -> None:
     [
         ({"seed": 1}, "of a run with seed 0, not 1"),
         ({"batch_size": 7}, "of a run with batch size 64, not 7"),
-        ({"average": 0.9}, "a schedule or an average is missing"),
-        ({"schedule": one_cycle}, "a schedule or an average is missing"),
-        ({"optimiser": lambda p: torch.optim.SGD(p[:1], lr=1.0)}, "another model, optimiser"),
+        ({"average": 0.9}, "of a run with average none, not 0.9"),
+        ({"metrics": {}}, "of a run with metrics none, not "),
+        ({"schedule": one_cycle}, "of a run with schedule none, not OneCycleLR"),
+        ({"schedule": decaying}, "of a run with schedule none, not StepLR"),
+        ({"optimiser": sgd}, "of a run with optimiser Adam, not SGD"),
+        ({"optimiser": lambda p: torch.optim.Adam(p, lr=0.1)}, "optimiser lr 0.001, not 0.1"),
+        ({"optimiser": lambda p: torch.optim.Adam(p, weight_decay=1)}, "weight_decay 0, not 1"),
+        ({"optimiser": lambda p: torch.optim.Adam(p, amsgrad=True)}, "amsgrad False, not True"),
+        ({"optimiser": lambda p: torch.optim.Adam(p[:1])}, "another model, optimiser"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused_and_kept(samples, tmp_path, options, sentence):
@@ -325,6 +335,194 @@ def test_a_checkpoint_of_another_run_is_refused_and_kept(samples, tmp_path, opti
     with pytest.raises(ValueError, match=sentence):
         written(path, samples, **options)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ({"schedule": decaying}, {"schedule": None}, "schedule StepLR, not none"),
+        (
+            {"schedule": decaying},
+            {"schedule": lambda o: decaying(o, gamma=0.1)},
+            "schedule gamma 0.5, not 0.1",
+        ),
+        (
+            {"schedule": lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 2)},
+            {"schedule": lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 6), "epochs": 3},
+            "schedule T_max 2, not 6",
+        ),
+        (
+            {"schedule": lambda o: torch.optim.lr_scheduler.MultiStepLR(o, [1, 2])},
+            {"schedule": lambda o: torch.optim.lr_scheduler.MultiStepLR(o, [1, 3])},
+            "schedule milestones 3 none, not 1",
+        ),
+        ({"average": 0.9}, {"average": 0.99}, "average 0.9, not 0.99"),
+        ({"epochs": 3}, {"epochs": 2}, "has 3 epochs, more than 2: ask for as many"),
+        ({}, {"patience": 1}, "without patience, whose best weights are lost: give none"),
+    ],
+)
+def test_a_run_that_would_have_had_other_numbers_is_refused(
+    samples, tmp_path, before, after, sentence
+):
+    path = tmp_path / "run.pt"
+
+    def run(options):
+        options = {"epochs": 1, "checkpoint": path, "progress": False} | options
+        fit(network(), samples, samples, **options)
+
+    run(before)
+    kept = path.read_bytes()
+    with pytest.raises(ValueError, match=f"{sentence}.*name another file to begin anew"):
+        run(before | after)
+    assert path.read_bytes() == kept
+    run(before)  # what it had goes on
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+@pytest.mark.parametrize("change", ["value", "length", "target"])
+def test_other_data_are_refused(samples, tmp_path, part, change):
+    def run(**given):
+        data = {"train": samples, "validation": samples} | given
+        fit(network(), **data, epochs=1, checkpoint=tmp_path / "run.pt", progress=False)
+
+    run()
+    inputs, targets = (part.clone() for part in samples)
+    if change == "value":
+        inputs[3, 2] += 1e-6
+    elif change == "target":
+        targets[5] = (targets[5] + 1) % CLASSES
+    other = (inputs[:-1], targets[:-1]) if change == "length" else (inputs, targets)
+    name = "training" if part == "train" else "validation"
+    with pytest.raises(ValueError, match=f"{name} data 70 samples with digest .*, not"):
+        run(**{part: other})
+    run(**{part: tuple(part.clone() for part in samples)})
+
+
+def test_numbers_of_numpy_are_kept_as_plain_ones(samples, tmp_path):
+    """The file can be read by what reads nothing but tensors and plain values."""
+
+    def run(path, epochs):
+        model = network()
+        history = fit(
+            model,
+            samples,
+            optimiser=lambda p: torch.optim.SGD(
+                p, lr=np.float64(0.1), momentum=np.float32(0.5), weight_decay=np.float64(1e-3)
+            ),
+            schedule=lambda o: torch.optim.lr_scheduler.MultiStepLR(
+                o, [int(m) for m in np.array([2, 4])], gamma=np.float64(0.5)
+            ),
+            epochs=epochs,
+            checkpoint=path,
+            progress=False,
+        )
+        return model, history
+
+    whole, expected = run(None, 3)
+    run(tmp_path / "run.pt", 1)
+    resumed, history = run(tmp_path / "run.pt", 3)
+    assert history == expected
+    assert same(whole, resumed)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        torch.optim.lr_scheduler.ExponentialLR,
+        lambda o, _: torch.optim.lr_scheduler.LambdaLR(o, lambda step: 1 / (1 + step)),
+        lambda o, _: torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(o, 3),
+        lambda o, _: torch.optim.lr_scheduler.CyclicLR(o, 0.01, 0.1, step_size_up=4),
+        lambda o, g: torch.optim.lr_scheduler.SequentialLR(
+            o,
+            [
+                torch.optim.lr_scheduler.LinearLR(o, 0.1, total_iters=3),
+                torch.optim.lr_scheduler.ExponentialLR(o, g),
+            ],
+            milestones=[3],
+        ),
+        lambda o, g: torch.optim.lr_scheduler.ChainedScheduler(
+            [
+                torch.optim.lr_scheduler.ExponentialLR(o, g),
+                torch.optim.lr_scheduler.StepLR(o, 2),
+            ]
+        ),
+    ],
+)
+def test_every_kind_of_schedule_goes_on(samples, tmp_path, schedule):
+    def run(path, epochs):
+        model = network()
+        options = {"optimiser": sgd, "schedule": lambda o: schedule(o, 0.9), "progress": False}
+        return model, fit(model, samples, epochs=epochs, checkpoint=path, **options)
+
+    whole, expected = run(None, 4)
+    run(tmp_path / "run.pt", 2)
+    resumed, history = run(tmp_path / "run.pt", 4)
+    assert history == expected
+    assert same(whole, resumed)
+
+
+def test_more_patience_goes_on_and_less_is_refused(samples, tmp_path):
+    """As if the run had had that patience from the beginning."""
+    others = samples[0], (samples[1] + 1) % CLASSES  # their loss rises while the model learns
+
+    def run(path, patience):
+        model = network()
+        options = {"optimiser": sgd, "epochs": 6, "progress": False}
+        return model, fit(model, samples, others, patience=patience, checkpoint=path, **options)
+
+    path = tmp_path / "run.pt"
+    _, first = run(path, 2)
+    assert first.stopped_early
+    assert first.epochs < 5
+    whole, expected = run(None, 3)
+    resumed, history = run(path, 3)
+    assert history == expected
+    assert history.epochs > first.epochs
+    assert same(whole, resumed)
+    sentence = rf"with patience 1 it would have ended after {first.epochs - 1}: give it 3 again"
+    with pytest.raises(ValueError, match=sentence):
+        run(path, 1)
+    # Without patience the last weights count, not the best.
+    whole, expected = run(None, None)
+    resumed, history = run(path, None)
+    assert history == expected
+    assert same(whole, resumed)
+
+
+def test_a_schedule_that_is_too_short_is_refused_before_training(samples):
+    model = network()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match=r"has 30 steps, but 7 epochs of 5 batches take 35"):
+        fit(model, samples, optimiser=sgd, schedule=one_cycle, epochs=7, batch_size=16)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+class Odd(torch.optim.SGD):
+    def state_dict(self):
+        return super().state_dict() | {"odd": Harmful()}
+
+
+def test_what_no_file_can_keep_is_said(samples, tmp_path):
+    with pytest.raises(TypeError, match=r"holds what no checkpoint can keep .*use those of torch"):
+        written(tmp_path / "run.pt", samples, optimiser=lambda p: Odd(p, lr=0.1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stream_has_a_checkpoint_too(samples, tmp_path):
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return zip(*samples, strict=True)
+
+    def run(path, epochs):
+        model = network()
+        loader = DataLoader(Stream(), batch_size=16)
+        return model, fit(model, loader, epochs=epochs, checkpoint=path, progress=False)
+
+    whole, expected = run(None, 3)
+    run(tmp_path / "run.pt", 1)
+    resumed, history = run(tmp_path / "run.pt", 3)
+    assert history == expected
+    assert same(whole, resumed)
 
 
 def test_a_checkpoint_of_another_model_is_refused(samples, tmp_path):
