@@ -245,5 +245,33 @@ def from_arrays(
 
 
 def unit_image(picture: Any) -> np.ndarray:
-    """Turn an image of bytes, from PIL or NumPy, into float32 in [0, 1]."""
-    return np.asarray(picture, dtype=np.float32) / 255
+    """Turn an image from PIL or NumPy into float32 in [0, 1], whatever its depth.
+
+    Pixels stay where the file stores them: boxes and masks of the full sets refer to these, not to
+    what an EXIF tag asks a viewer to turn.
+
+    Args:
+        picture: (H, W) or (H, W, 3) of uint8, uint16 or bool, or a picture of PIL; palettes, CMYK
+            and transparency become RGB or grey.
+
+    Raises:
+        TypeError: if it holds numbers of another type.
+
+    >>> unit_image(np.array([[0, 51, 255]], dtype=np.uint8)).tolist()
+    [[0.0, 0.20000000298023224, 1.0]]
+    >>> float(unit_image(np.full((1, 1), 65535, dtype=np.uint16))[0, 0])
+    1.0
+    """
+    mode = getattr(picture, "mode", None)
+    if mode == "I":  # what PIL makes of a grey PNG of 16 bits in older versions
+        picture = np.asarray(picture).astype(np.uint16)
+    elif mode in ("P", "PA", "CMYK", "YCbCr", "RGBA", "RGBX"):
+        picture = picture.convert("RGB")
+    elif mode in ("LA", "La"):
+        picture = picture.convert("L")
+    array = np.asarray(picture)
+    if array.dtype == np.bool_:
+        return array.astype(np.float32)
+    if array.dtype.kind != "u" or array.dtype.itemsize > 2:
+        raise TypeError(f"an image has 8 or 16 bits a value, not {array.dtype}.")
+    return array.astype(np.float32) / np.iinfo(array.dtype).max

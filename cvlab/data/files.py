@@ -431,6 +431,8 @@ def _is_decodable(path: Path) -> bool:
         elif path.suffix.lower() in {".jpg", ".jpeg", ".png"}:
             with Image.open(path) as image:
                 image.load()
+    except Image.DecompressionBombError as error:
+        raise Refused(f"{path} claims to be too large to be read ({error})") from error
     except (SyntaxError, ValueError, OSError) as error:
         if getattr(error, "errno", None):  # the disk failed, which says nothing about the file
             raise

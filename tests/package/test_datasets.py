@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +37,7 @@ from waiting import processor_time, until
 from cvlab import data
 from cvlab.data import files as data_files
 from cvlab.data import full
+from cvlab.data.dataset import unit_image
 
 RNG_SEED = 7
 
@@ -686,6 +688,59 @@ def test_altered_content_without_archive(name, recorded, monkeypatch, server, tm
     assert_one_useful_sentence(error, name)
     if name == "cifar10":
         assert not item.exists()
+
+
+def test_a_header_of_too_many_pixels_is_one_sentence(tmp_path):
+    """It would ask for ten gigabytes, whatever the rest of the file holds."""
+    path = tmp_path / "huge.png"
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + bytes(4))
+    with pytest.raises(data.DatasetUnavailable, match=r"claims to be too large.*or use") as raised:
+        data_files.check_file(data_files.CARDS["coco_detection"], path)
+    assert "\n" not in str(raised.value)
+    assert path.exists()
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
+def test_all_depths_and_modes_become_numbers_from_0_to_1(shape):
+    pixels = noise_image(shape)
+    expected = pixels.astype(np.float32) / 255
+    np.testing.assert_array_equal(unit_image(pixels), expected)
+    np.testing.assert_array_equal(unit_image(pixels > 99), (pixels > 99).astype(np.float32))
+    deep = np.random.default_rng(1).integers(0, 65536, shape, dtype=np.uint16)
+    np.testing.assert_array_equal(unit_image(deep), deep.astype(np.float32) / 65535)
+    picture = Image.fromarray(pixels)
+    np.testing.assert_array_equal(unit_image(picture), expected)
+    if len(shape) == 2:
+        with Image.open(io.BytesIO(png16(deep))) as opened:
+            np.testing.assert_array_equal(unit_image(opened), deep.astype(np.float32) / 65535)
+        np.testing.assert_array_equal(unit_image(picture.convert("I;16")), expected / 257)
+        np.testing.assert_array_equal(unit_image(picture.convert("LA")), expected)
+        bits = picture.convert("1")
+        np.testing.assert_array_equal(unit_image(bits), np.asarray(bits).astype(np.float32))
+        return
+    for mode in ("RGBA", "P"):
+        other = picture.convert(mode)
+        again = np.asarray(other.convert("RGB"), dtype=np.float32) / 255
+        np.testing.assert_array_equal(unit_image(other), again)
+    assert unit_image(picture.convert("CMYK")).shape == shape
+    for wrong in (pixels.astype(np.int64), pixels.astype(np.float64)):
+        with pytest.raises(TypeError, match="8 or 16 bits a value, not "):
+            unit_image(wrong)
+
+
+def test_pixels_stay_where_the_file_stores_them():
+    """Boxes and masks refer to these, not to what a viewer turns them into."""
+    pixels = np.zeros((4, 6, 3), dtype=np.uint8)
+    pixels[0, 0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", exif=exif)
+    with Image.open(buffer) as picture:
+        assert picture.getexif()[0x0112] == 6
+        np.testing.assert_array_equal(unit_image(picture), pixels.astype(np.float32) / 255)
 
 
 def test_altered_pickle_never_runs(monkeypatch, server, tmp_path):
