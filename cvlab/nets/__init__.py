@@ -1,6 +1,7 @@
-"""Networks in plain torch: ``blocks``, ``classification``, ``detection``, ``segmentation``.
+"""Networks in plain torch: from blocks to whole ones that say what, where or who.
 
-All are also names of this package. ``build(name)`` makes a network that classifies;
+Modules: ``blocks``, ``classification``, ``detection``, ``segmentation``, ``embedding``; all are
+also names of this package. ``build(name)`` makes a network that classifies;
 ``PUBLISHED`` holds the numbers of parameters that the tests hold them to.
 
     >>> from cvlab import nets
@@ -33,6 +34,7 @@ from cvlab.nets.classification import (
     zfnet,
 )
 from cvlab.nets.detection import backbone, fpn, roi_align
+from cvlab.nets.embedding import Embedder, embedder
 from cvlab.nets.segmentation import UNet, UNetDecoder
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "BasicBlock",
     "Bottleneck",
     "DepthwiseSeparable",
+    "Embedder",
     "Inception",
     "SqueezeExcite",
     "UNet",
@@ -50,6 +53,7 @@ __all__ = [
     "build",
     "conv_norm",
     "count_parameters",
+    "embedder",
     "fpn",
     "googlenet",
     "lenet5",

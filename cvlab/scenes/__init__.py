@@ -5,18 +5,31 @@
 a controlled viewpoint, scale, light, clutter and occlusion (module ``objects``). ``sample_world``
 draws things on a ground before a wall as a camera sees them, with depth, normals and boxes in space
 (module ``world``). ``sample_figures`` draws people with joints and body parts (module ``figures``).
-All are deterministic, need NumPy only, and say in their module's text what each setting does, in
-units.
+``sample_avatars`` draws people by identity as several cameras see them, ``place_avatars`` scenes of
+them, ``avatar_heads`` turned heads with landmarks (modules ``avatars`` and ``avatar_heads``).
+All are deterministic, need NumPy only, and say in
+their module's text what each setting does, in units.
 
 Flat scenes: ``outlines`` and ``textures`` are what shapes look like, ``description`` says what a
 scene consists of, ``renderer`` draws it and knows what is true of the image, ``sampling`` draws
 descriptions at random. Views: ``objects`` takes them, with the ray caster in ``solids``;
 ``catalogue`` holds the twenty objects, made with the tools of ``modelling``. Worlds:
 ``world_description`` says what one consists of, ``world_renderer`` draws it, ``world`` draws
-descriptions at random. People: likewise ``figure_description``, ``figure_renderer``, ``figures``.
+descriptions at random. People: likewise ``figure_description``, ``figure_renderer``, ``figures``;
+by identity: ``avatar_painter`` knows what they look like, ``avatars`` draws views at random.
 Sentences about flat scenes and worlds: ``language``.
 """
 
+from cvlab.scenes.avatar_heads import HEAD_AXES, HEAD_MARKS, AvatarHeads, avatar_heads
+from cvlab.scenes.avatar_painter import (
+    AVATAR_PARTS,
+    BACKGROUNDS,
+    BAGS,
+    HAIR_STYLES,
+    LOWERS,
+    PATTERNS,
+)
+from cvlab.scenes.avatars import Avatars, AvatarScenes, place_avatars, sample_avatars
 from cvlab.scenes.catalogue import OBJECTS
 from cvlab.scenes.description import BASE_RADIUS, Background, Description, Light, Object
 from cvlab.scenes.figure_description import (
@@ -65,13 +78,20 @@ from cvlab.scenes.world_renderer import (
 
 __all__ = [
     "ANGLES",
+    "AVATAR_PARTS",
+    "BACKGROUNDS",
+    "BAGS",
     "BASE_RADIUS",
     "CLASSES",
     "COLOUR_NAMES",
+    "HAIR_STYLES",
+    "HEAD_AXES",
+    "HEAD_MARKS",
     "INVERSE",
     "JOINTS",
     "JOINT_PARTS",
     "LIMBS",
+    "LOWERS",
     "MAX_CLUTTER",
     "MAX_OBJECTS",
     "MAX_SIZE",
@@ -82,12 +102,16 @@ __all__ = [
     "NOISE_SIGMA",
     "OBJECTS",
     "PARTS",
+    "PATTERNS",
     "QUESTIONS",
     "RELATIONS",
     "SLOTS",
     "TEXTURES",
     "TEXTURE_WORDS",
     "THINGS",
+    "AvatarHeads",
+    "AvatarScenes",
+    "Avatars",
     "Background",
     "Camera",
     "Description",
@@ -106,6 +130,7 @@ __all__ = [
     "World",
     "WorldScene",
     "WorldScenes",
+    "avatar_heads",
     "caption",
     "captions",
     "describe",
@@ -115,6 +140,7 @@ __all__ = [
     "figure_camera",
     "phrase",
     "phrases",
+    "place_avatars",
     "questions",
     "relation",
     "relations",
@@ -123,6 +149,7 @@ __all__ = [
     "render_world",
     "render_worlds",
     "sample",
+    "sample_avatars",
     "sample_figures",
     "sample_world",
     "slots",

@@ -14,7 +14,9 @@ is drawn anew for every seed; views that share one seed share its picture.
 Last come worlds of 48 x 64 pixels with depth, normals, instances and boxes in space, against the
 target of 300 worlds a second, and beside them flat scenes of as many things and about as many
 pixels, 56 x 56: the ratio says what the third dimension costs. People of sixteen limbs stand beside
-flat scenes of four objects and their size, against the target of 300 images a second.
+flat scenes of four objects and their size, against the target of 300 images a second. So do views
+of people by identity of 40 x 20
+pixels, these beside flat scenes of four objects and as many pixels.
 """
 
 import argparse
@@ -27,7 +29,7 @@ from skimage.draw import random_shapes
 
 from cvlab import scenes
 
-TARGET, VIEWS_TARGET, WORLDS_TARGET, FIGURES_TARGET = 2_000, 300, 300, 300
+TARGET, VIEWS_TARGET, WORLDS_TARGET, FIGURES_TARGET, AVATARS_TARGET = 2_000, 300, 300, 300, 300
 NUISANCES = dict.fromkeys(("light", "scale", "rotation", "clutter", "occlusion", "noise"), 1.0)
 CASES: tuple[tuple[str, int, dict[str, float]], ...] = (
     ("1 object", 1, {}),
@@ -54,6 +56,11 @@ FIGURES: tuple[tuple[str, dict[str, int | str]], ...] = (
     ("1 person, 48 x 48", {"size": 48}),
     ("1 person walking, 64 x 64", {"size": 64, "motion": "walk"}),
     ("2 people, 64 x 64", {"size": 64, "people": 2}),
+)
+AVATARS: tuple[tuple[str, dict[str, float]], ...] = (
+    ("avatar, 40 x 20", {}),
+    ("avatar, every nuisance", {"light": 1, "clutter": 1, "occlusion": 1, "noise": 1}),
+    ("heads, 28 x 28", {"light": 1, "noise": 1}),
 )
 
 
@@ -141,6 +148,26 @@ def measure_figures(
     return people, flat
 
 
+def measure_avatars(
+    name: str, settings: dict[str, float], count: int, repeats: int
+) -> tuple[list[float], list[float]]:
+    """Images a second of every repeat: people by identity, then flat scenes of 28 x 28 pixels."""
+    ours, flat = [], []
+    people = range(max(1, count // 8))
+
+    def draw(seed: int) -> object:
+        if name.startswith("heads"):
+            turns = np.tile(np.linspace(-60, 60, 8), len(people))
+            return scenes.avatar_heads(np.repeat(people, 8), turns, 28, seed=seed, **settings)
+        return scenes.sample_avatars(people, 8, seed=seed, **settings)
+
+    draw(0)
+    for seed in range(repeats):
+        ours.append(speed(lambda s=seed: draw(s), 8 * len(people)))
+        flat.append(speed(lambda s=seed: scenes.sample(count, 28, 4, noise=1.0, seed=s), count))
+    return ours, flat
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -171,6 +198,8 @@ def main() -> None:
     against_flat("world, 48 x 64", worlds, WORLDS_TARGET)
     people = [(n, measure_figures(s, few, options.repeats)) for n, s in FIGURES]
     against_flat("people", people, FIGURES_TARGET)
+    avatars = [(n, measure_avatars(n, s, options.images, options.repeats)) for n, s in AVATARS]
+    against_flat("by identity", avatars, AVATARS_TARGET)
 
 
 def against_flat(

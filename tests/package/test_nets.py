@@ -191,6 +191,9 @@ def test_a_small_network_has_the_layers_of_its_name(depth):
         (lambda: nets.UNet(3, skips="add"), "one of 'concatenate', 'sum', 'none', not 'add'"),
         (lambda: nets.UNet(3, strides=(4, 2)), "must rise"),
         (lambda: nets.UNetDecoder({}), "is empty"),
+        (lambda: nets.embedder(0), "dimensions must be at least 1, not 0"),
+        (lambda: nets.embedder(stripes=0), "stripes must be at least 1, not 0"),
+        (lambda: nets.embedder(pool="sum"), "one of 'mean', 'max', not 'sum'"),
         (lambda: nets.build("lenet5", classes=0), "classes must be at least 1, not 0"),
     ],
 )
@@ -329,10 +332,54 @@ def test_a_unet_of_one_map_only_stretches():
     assert nets.UNet(2, 4, strides=(8,))(torch.rand(1, 3, 20, 12)).shape == (1, 2, 20, 12)
 
 
+# --- Networks that embed --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pool", ["mean", "max"])
+@pytest.mark.parametrize("shape", [(40, 20), (33, 50), (8, 8), (1, 1)])
+def test_an_embedder_maps_any_size_to_unit_vectors(pool, shape):
+    torch.manual_seed(0)
+    model = nets.embedder(6, width=4, pool=pool).eval()
+    vectors = model(torch.rand(3, 3, *shape))
+    assert vectors.shape == (3, model.dimensions)
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(3))
+
+
+def test_what_an_embedder_computes_is_written_out():
+    torch.manual_seed(0)
+    model = nets.embedder(6, width=4, stripes=3, normalise=False).eval()
+    images = torch.rand(2, 3, 48, 24)
+    maps = nets.backbone(4, (8,)).eval()
+    maps.load_state_dict(model.body.state_dict())
+    map8 = maps(images)[8]  # (2, 16, 6, 3)
+    rows = map8.reshape(2, 16, 3, 2, 3).mean(dim=(3, 4))  # (2, 16, stripes)
+    expected = rows.flatten(1) @ model.project.weight.T + model.project.bias
+    torch.testing.assert_close(model(images), expected)
+    torch.testing.assert_close(model.maps(images), map8)
+    torch.testing.assert_close(model.head(map8), expected)
+    model.normalise = True
+    torch.testing.assert_close(model(images), expected / expected.norm(dim=1, keepdim=True))
+
+
+def test_pooling_forgets_columns_and_keeps_rows():
+    torch.manual_seed(0)
+    model = nets.embedder(6, width=4, stripes=2).eval()
+    maps = torch.rand(1, 16, 4, 5)
+    torch.testing.assert_close(model.head(maps.flip(3)), model.head(maps))
+    assert (model.head(maps.flip(2)) - model.head(maps)).abs().max() > 1e-3
+
+
+def test_all_of_an_embedder_is_trained():
+    model = nets.embedder(6, width=4)
+    model(torch.rand(4, 3, 40, 20))[:, 0].sum().backward()
+    still = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert still == []
+
+
 def test_doctests_of_nets():
     import doctest
 
-    for module in ("segmentation", "detection"):
+    for module in ("segmentation", "detection", "embedding"):
         result = doctest.testmod(__import__(f"cvlab.nets.{module}", fromlist=["_"]))
         assert result.failed == 0
         assert result.attempted
