@@ -1,0 +1,21 @@
+"""The benchmark of retrieval runs; its figures are for people, and no test depends on them."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import rows_of, run_benchmark
+
+
+@pytest.mark.slow
+def test_every_row_is_measured_and_both_sides_agree():
+    done = run_benchmark("bench_retrieval", "--repeats", "1", "--pairs", "100")
+    found = [(row[0].split(",")[0], row[1]) for row in rows_of(done)]
+    assert found == 3 * [("homography", "OpenCV"), ("homography", "scikit-image")]
+    assert all(float(row[4]) >= 0 for row in rows_of(done))
+
+
+@pytest.mark.slow
+def test_small_numbers_are_refused_in_one_sentence():
+    done = run_benchmark("bench_retrieval", "--pairs", "3")
+    assert done.returncode == 2
+    assert "--pairs must be at least 40" in done.stderr
