@@ -7,7 +7,8 @@ draws things on a ground before a wall as a camera sees them, with depth, normal
 (module ``world``). ``sample_figures`` draws people with joints and body parts (module ``figures``).
 ``sample_avatars`` draws people by identity as several cameras see them, ``place_avatars`` scenes of
 them, ``avatar_heads`` turned heads with landmarks (modules ``avatars`` and ``avatar_heads``).
-All are deterministic, need NumPy only, and say in
+``landmark_views`` photographs facades and posters by instance, with the homography of every view
+(module ``landmarks``, pictures in ``facades``). All are deterministic, need NumPy only, and say in
 their module's text what each setting does, in units.
 
 Flat scenes: ``outlines`` and ``textures`` are what shapes look like, ``description`` says what a
@@ -32,6 +33,8 @@ from cvlab.scenes.avatar_painter import (
 from cvlab.scenes.avatars import Avatars, AvatarScenes, place_avatars, sample_avatars
 from cvlab.scenes.catalogue import OBJECTS
 from cvlab.scenes.description import BASE_RADIUS, Background, Description, Light, Object
+from cvlab.scenes.facades import KINDS as FACADE_KINDS
+from cvlab.scenes.facades import facade
 from cvlab.scenes.figure_description import (
     ANGLES,
     JOINT_PARTS,
@@ -45,6 +48,7 @@ from cvlab.scenes.figure_description import (
 )
 from cvlab.scenes.figure_renderer import Figures, figure_camera, render_figures
 from cvlab.scenes.figures import describe_figures, sample_figures
+from cvlab.scenes.landmarks import LandmarkViews, landmark_views
 from cvlab.scenes.language import (
     INVERSE,
     QUESTIONS,
@@ -84,6 +88,7 @@ __all__ = [
     "BASE_RADIUS",
     "CLASSES",
     "COLOUR_NAMES",
+    "FACADE_KINDS",
     "HAIR_STYLES",
     "HEAD_AXES",
     "HEAD_MARKS",
@@ -116,6 +121,7 @@ __all__ = [
     "Camera",
     "Description",
     "Figures",
+    "LandmarkViews",
     "Light",
     "Object",
     "Person",
@@ -136,8 +142,10 @@ __all__ = [
     "describe",
     "describe_figures",
     "describe_world",
+    "facade",
     "figure",
     "figure_camera",
+    "landmark_views",
     "phrase",
     "phrases",
     "place_avatars",

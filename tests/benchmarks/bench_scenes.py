@@ -15,7 +15,7 @@ Last come worlds of 48 x 64 pixels with depth, normals, instances and boxes in s
 target of 300 worlds a second, and beside them flat scenes of as many things and about as many
 pixels, 56 x 56: the ratio says what the third dimension costs. People of sixteen limbs stand beside
 flat scenes of four objects and their size, against the target of 300 images a second. So do views
-of people by identity of 40 x 20
+of facades with light, clutter, occluders and noise, and views of people by identity of 40 x 20
 pixels, these beside flat scenes of four objects and as many pixels.
 """
 
@@ -30,6 +30,7 @@ from skimage.draw import random_shapes
 from cvlab import scenes
 
 TARGET, VIEWS_TARGET, WORLDS_TARGET, FIGURES_TARGET, AVATARS_TARGET = 2_000, 300, 300, 300, 300
+LANDMARKS_TARGET = 300
 NUISANCES = dict.fromkeys(("light", "scale", "rotation", "clutter", "occlusion", "noise"), 1.0)
 CASES: tuple[tuple[str, int, dict[str, float]], ...] = (
     ("1 object", 1, {}),
@@ -51,6 +52,10 @@ WORLDS: tuple[tuple[str, int, dict[str, float]], ...] = (
     ("4 things", 4, {}),
     ("4 things, light and noise", 4, {"light": 1.0, "noise": 1.0}),
     ("8 things, light and noise", 8, {"light": 1.0, "noise": 1.0}),
+)
+LANDMARKS: tuple[tuple[str, dict[str, float]], ...] = (
+    ("landmark, 64 x 64", {}),
+    ("landmark, every strength", dict.fromkeys(("light", "clutter", "occlusion", "noise"), 1.0)),
 )
 FIGURES: tuple[tuple[str, dict[str, int | str]], ...] = (
     ("1 person, 48 x 48", {"size": 48}),
@@ -148,6 +153,23 @@ def measure_figures(
     return people, flat
 
 
+def measure_landmarks(
+    settings: dict[str, float], count: int, repeats: int
+) -> tuple[list[float], list[float]]:
+    """Images a second of every repeat: eight views of each landmark, then flat scenes."""
+    ours, flat = [], []
+    scenes.landmark_views(2, 2)
+    for seed in range(repeats):
+        number = max(1, count // 8)
+        ours.append(
+            speed(
+                lambda s=seed, n=number: scenes.landmark_views(n, 8, seed=s, **settings), 8 * number
+            )
+        )
+        flat.append(speed(lambda s=seed: scenes.sample(count, 64, 4, seed=s), count))
+    return ours, flat
+
+
 def measure_avatars(
     name: str, settings: dict[str, float], count: int, repeats: int
 ) -> tuple[list[float], list[float]]:
@@ -200,6 +222,8 @@ def main() -> None:
     against_flat("people", people, FIGURES_TARGET)
     avatars = [(n, measure_avatars(n, s, options.images, options.repeats)) for n, s in AVATARS]
     against_flat("by identity", avatars, AVATARS_TARGET)
+    landmarks = [(n, measure_landmarks(s, few, options.repeats)) for n, s in LANDMARKS]
+    against_flat("landmarks", landmarks, LANDMARKS_TARGET)
 
 
 def against_flat(
