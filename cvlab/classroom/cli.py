@@ -8,8 +8,10 @@ import functools
 import http.server
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 import webbrowser
 from collections.abc import Iterator, Sequence
@@ -353,6 +355,24 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+@contextlib.contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does: nothing that it has written stays half-way."""
+
+    def interrupt(number: int, _frame: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
@@ -368,16 +388,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from cvlab.classroom import lean  # noqa: F401
 
     try:
-        return options.run(options)
+        with terminated_as_interrupted():
+            return options.run(options)
     except BrokenPipeError:  # nobody reads on, as after `cvlab ... | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except OSError as error:
         say(f"cvlab: {error.filename or 'a file'}: {error.strerror}; mend that and run it again.")
         return 1
-    except KeyboardInterrupt:
-        say("\ncvlab: stopped; what was finished is kept.")
-        return 130
+    except KeyboardInterrupt as stop:
+        say("\ncvlab: stopped; what was finished is kept. Run the same command to go on.")
+        return 128 + (stop.args or (signal.SIGINT,))[0]
 
 
 if __name__ == "__main__":

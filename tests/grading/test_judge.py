@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -265,8 +266,52 @@ def test_a_box_that_ended_is_not_mistaken_for_a_later_one():
     watch.forget(first)
     watch.add(second, 10**12)
     time.sleep(3 * replay.LOOK_SECONDS)
-    assert not watch.ended(second)
+    assert not watch.greedy(second)
     watch.stop()
+
+
+def test_the_same_grade_however_many_others_are_at_work(zygote):
+    """Of a second of work with a limit of two, on a core that five others keep busy."""
+    work = "    import time\n    ends = time.process_time() + 1\n"
+    work += "    while time.process_time() < ends:\n        pass\n"
+    slow = small.RIGHT["softmax"].replace("    return", f"{work}    return")
+    policy = dataclasses.replace(POLICY, cell_seconds=2.0)
+    solution = small.solution().replace(b"points=2, hint=", b"points=2, seconds=2, hint=")
+    core = min(os.sched_getaffinity(0))
+    hogs = []
+    with made(zygote, policy, solution) as court:
+        before = os.sched_getaffinity(zygote.process.pid)
+        os.sched_setaffinity(zygote.process.pid, {core})  # and all boxes of it
+        try:
+            for _ in range(5):
+                hogs.append(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+                os.sched_setaffinity(hogs[-1].pid, {core})
+            began = time.monotonic()
+            found = court.grade(small.data(small.student(softmax=slow)), "ann")
+            passed = time.monotonic() - began
+            endless = slow.replace("+ 1\n", "+ 100\n")
+            late = court.grade(small.data(small.student(softmax=endless)), "bob")
+        finally:
+            os.sched_setaffinity(zygote.process.pid, before)
+            for hog in hogs:
+                hog.kill()
+                hog.wait()
+    assert passed > 4, "nobody was in its way"
+    assert verdicts(found.record) == RIGHT
+    assert not found.starved
+    assert verdicts(late.record)["softmax"] == ("timeout", 0)
+    assert not late.starved
+
+
+def test_who_waits_in_vain_for_its_turn_is_not_too_slow(zygote, monkeypatch):
+    monkeypatch.setattr(replay, "BACKSTOP", 0.0)
+    monkeypatch.setattr(replay, "BACKSTOP_SECONDS", 0.5)
+    asleep = "def softmax(x):\n    import time\n    time.sleep(1000)"
+    with made(zygote, POLICY) as court:
+        found = court.grade(small.data(small.student(softmax=asleep)), "ann")
+        right = court.grade(small.data(small.student()), "bob")
+    assert found.starved
+    assert not right.starved
 
 
 def test_a_crash_costs_little(court):

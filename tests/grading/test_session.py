@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +22,7 @@ from typing import Any
 import psutil
 import pytest
 import small_exercise
-from waiting import all_end, until
+from waiting import GIVE_UP, all_end, until
 
 from cvlab.checking import wire
 from cvlab.classroom import cli
@@ -310,6 +312,73 @@ def test_a_grader_that_is_stopped_goes_on_to_the_same_bytes(a_class, how, shared
 
 def lines(path: Path) -> int:
     return path.read_bytes().count(b"\n")
+
+
+def test_who_waited_in_vain_is_graded_again_alone(a_class, shared, monkeypatch):
+    busy, turns, at_work, lock = {"ada", "eve"}, [], [], threading.Lock()
+
+    class Crowded(session.Judge):
+        """Finds no time for some at first, and notes who is graded beside whom."""
+
+        def grade(self, data, student, *arguments, **options):
+            with lock:
+                at_work.append(student)
+                turns.append((student, tuple(at_work)))
+            try:
+                graded = super().grade(data, student, *arguments, **options)
+            finally:
+                with lock:
+                    at_work.remove(student)
+            first = sum(who == student for who, _ in turns) == 1
+            if student in busy and first:
+                nothing = dataclasses.replace(graded.record, tasks=())
+                return dataclasses.replace(graded, record=nothing, starved=True)
+            return graded
+
+    monkeypatch.setattr(session, "Judge", Crowded)
+    session.run(a_class, lambda _line: None)
+    assert points(a_class) == POINTS
+    assert {who for who, _ in turns[-2:]} == busy
+    assert all(together == (who,) for who, together in turns[-2:])
+    found = {record.student: record.flags for record in load(a_class.out / "grades.jsonl")}
+    assert {student for student, flags in found.items() if session.TWICE in flags} == busy
+
+
+def test_a_grader_that_is_terminated_leaves_no_copies_and_says_so(a_class):
+    command = [sys.executable, "-c", TERMINATED, a_class.place, a_class.solution, a_class.out]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen([str(part) for part in command], **pipes) as process:
+        assert any(line == "halted\n" for line in process.stdout)
+        assert (a_class.out / ".submissions").exists()
+        process.terminate()
+        said = process.communicate(timeout=GIVE_UP)[0]
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped; what was finished is kept" in said
+    assert not (a_class.out / ".submissions").exists()
+
+
+#: The command, with judges that never come to an end.
+TERMINATED = """
+import sys, threading
+from cvlab.classroom import cli
+from cvlab.classroom.grading import session
+
+class Halting:
+    def __init__(self, *arguments):
+        self.stopped = threading.Event()
+
+    def grade(self, *arguments, **options):
+        print("halted", flush=True)
+        self.stopped.wait()
+        raise session.ZygoteError("it was stopped.")
+
+    def stop(self):
+        self.stopped.set()
+
+session.Judge = Halting
+place, solution, out = sys.argv[1:]
+sys.exit(cli.main(["grade", place, "--exercise", solution, "--out", out]))
+"""
 
 
 def test_a_box_maker_that_dies_costs_nobody_a_grade(a_class, monkeypatch):

@@ -25,9 +25,6 @@ def grade(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     except (ValueError, RuntimeError) as error:
         say(f"cvlab: {error}")
         return 1
-    except KeyboardInterrupt:
-        say("\ncvlab: stopped; what is graded is kept. Run the same command to go on.")
-        return 130
     _tell(outcome, options.out, say)
     return 0
 

@@ -2,8 +2,8 @@
 
 `ask` sends one request to a box and reads an answer of which every byte may be forged. A `Sitting`
 replays a notebook and starts again without the guilty cell where one crashes or never ends.
-`Watch` looks at the memory of all processes of a box together, which no limit of the kernel bounds
-without a control group.
+`Watch` looks at the memory and the time of all processes of a box together, which no limit of the
+kernel bounds without a control group.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from cvlab.checking import wire
+from cvlab.classroom.grading.box.clock import Clock
 from cvlab.classroom.grading.box.isolation import Limits
 from cvlab.classroom.grading.box.zygote import ZygoteError
 from cvlab.classroom.grading.intake.answers import Code
@@ -28,7 +29,10 @@ from cvlab.classroom.grading.intake.answers import Code
 REPLY = 100_000  # bytes of an answer, without a value and what a cell shows
 OUTPUTS = 20_000_000  # bytes of an answer with what a cell shows
 REPLAYS = 12  # of one notebook, by default; after so many crashes the rest is given up
-LOOK_SECONDS = 0.1  # between two looks at the memory of the boxes
+LOOK_SECONDS = 0.1  # between two looks at the memory and the time of the boxes
+#: On the wall, for each second that a box may use and besides: its turn comes sooner than that on
+#: any machine on which it is worth grading.
+BACKSTOP, BACKSTOP_SECONDS = 20.0, 60.0
 OVER = "the time of the whole submission is over"
 
 
@@ -50,8 +54,8 @@ class Policy:
     """What a submission may use; part of what decides about grades.
 
     Attributes:
-        cell_seconds: for each cell of the notebook.
-        total_seconds: for the whole submission, the seconds of boxes added up.
+        cell_seconds: for each cell of the notebook, of the box's own time (see `clock`).
+        total_seconds: for the whole submission, the own time of its boxes added up.
         memory_bytes: of all processes of a box together.
         box: limits of each process; it may use the processor all the time that the whole has.
         hints: whether those who got a task wrong are told what the visible check says.
@@ -166,6 +170,7 @@ class Sitting:
         self.box: Any = None
         self.left = policy.total_seconds
         self.replays = 0
+        self.starved = False  #: whether it waited in vain for its turn, which is not its fault
 
     def __enter__(self) -> Sitting:
         return self
@@ -218,25 +223,44 @@ class Sitting:
         """
         if self.box is None or self.left <= 0:
             return Reply("timeout", message=OVER)
-        began = time.monotonic()
-        reply = ask(self.box, request, min(seconds, self.left), value)
-        self.left -= time.monotonic() - began
+        seconds = min(seconds, self.left)
+        reply, used = ask_within(self.box, request, seconds, self.watch, value)
+        self.left -= used
+        self.starved = self.starved or (reply.fate == "timeout" and used < seconds)
         if reply.fate == "crash" and not self.place.alive():
             raise ZygoteError("the process that makes boxes has ended, and all boxes with it.")
         if reply.fate == "timeout" and self.left <= 0:  # how much was left is nobody's business
             reply = Reply("timeout", message=OVER)
-        if self.watch and self.watch.ended(self.box):
+        if reply.ended and self.watch and self.watch.greedy(self.box):
             most = self.policy.memory_bytes / 1e9
             reply = Reply("crash", message=f"it used more than {most:.3g} GB of memory")
         return reply
 
 
+def ask_within(
+    box: Any, request: dict[str, Any], seconds: float, watch: Watch | None, value: bytes | None
+) -> tuple[Reply, float]:
+    """Ask a box that may use so many seconds of its own; return its answer and what it used."""
+    if watch is None:
+        began = time.monotonic()
+        return ask(box, request, seconds, value), time.monotonic() - began
+    with watch.timed(box, seconds) as clock:
+        reply = ask(box, request, BACKSTOP * seconds + BACKSTOP_SECONDS, value)
+    used = clock.end()
+    # Ended by the watch, or just before it: an answer that came in time stands.
+    if reply.fate == "crash" and clock.over:
+        reply = Reply("timeout", message=f"it took longer than {seconds:.3g} seconds")
+        used = max(used, seconds)
+    return reply, used
+
+
 class Watch:
-    """A thread that ends boxes whose processes use too much memory together."""
+    """A thread that ends boxes whose processes together use too much memory or time."""
 
     def __init__(self) -> None:
         self._boxes: dict[int, tuple[Any, int]] = {}
         self._killed: set[int] = set()
+        self._clocks: dict[int, tuple[Any, Clock]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, name="box-memory", daemon=True)
@@ -253,9 +277,21 @@ class Watch:
             self._boxes.pop(box.pid, None)
             self._killed.discard(box.pid)
 
-    def ended(self, box: Any) -> bool:
+    def greedy(self, box: Any) -> bool:
         """Tell whether a box has been ended for its memory."""
         return box.pid in self._killed
+
+    @contextlib.contextmanager
+    def timed(self, box: Any, seconds: float) -> Iterator[Clock]:
+        """Count the own time of a box, and end it when that is over."""
+        clock = Clock(box.pid, seconds)
+        with self._lock:
+            self._clocks[box.pid] = (box, clock)
+        try:
+            yield clock
+        finally:
+            with self._lock:
+                del self._clocks[box.pid]
 
     def stop(self) -> None:
         """Look no more."""
@@ -265,7 +301,11 @@ class Watch:
     def _look(self) -> None:
         before: list[Any] = []
         while not self._stop.wait(LOOK_SECONDS):
-            with self._lock:
+            with self._lock:  # a box that has a clock is not closed meanwhile
+                for box, clock in self._clocks.values():
+                    if clock.look() > clock.seconds:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(box.pid, signal.SIGKILL)
                 known = list(self._boxes.values())
             # A look takes milliseconds, and most boxes have ended before a second one would come.
             watched = [(box, most) for box, most in known if any(box is old for old in before)]

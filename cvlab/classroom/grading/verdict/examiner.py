@@ -28,7 +28,7 @@ class Examiner:
         self.exercise, self.seed, self.policy, self.place = exercise, seed, policy, place
         self.names = [name for task in exercise.tasks for name in task.names]
         self.watch = Watch()
-        self.referee = Referee(place, policy.box)
+        self.referee = Referee(place, policy.box, self.watch)
 
     def stop(self) -> None:
         """End all boxes."""

@@ -57,6 +57,7 @@ def hear(examiner: Examiner, references: References, data: bytes | None) -> Hear
             cells=flags.of_cells(located, sitting.lost, hearing.replies, results),
             probes=tuple(hearing.outcomes),
             boxes=sitting.replays,
+            starved=sitting.starved,
         )
 
 
@@ -130,6 +131,7 @@ class Hearing:
             hearing = Hearing(self.examiner, self.references, located, sitting)
             again = hearing.result(task, answer, sitting.open())
         self.sitting.left, self.sitting.replays = sitting.left, sitting.replays
+        self.sitting.starved |= sitting.starved
         if again.points <= found.points:
             return found
         others = [outcome for outcome in self.outcomes if outcome.task != task.name]

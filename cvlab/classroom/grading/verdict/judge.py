@@ -101,7 +101,7 @@ class Judge:
             late=late,
         )
         seconds = time.monotonic() - began
-        return Graded(record, heard.cells, heard.probes, seconds, heard.boxes)
+        return Graded(record, heard.cells, heard.probes, seconds, heard.boxes, heard.starved)
 
 
 def _zygote(exercise: Exercise) -> Place:

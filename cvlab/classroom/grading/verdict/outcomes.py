@@ -45,17 +45,24 @@ class Heard:
     cells: tuple[CellOutcome, ...] = ()
     probes: tuple[ProbeOutcome, ...] = ()
     boxes: int = 0
+    starved: bool = False
 
 
 @dataclass(frozen=True)
 class Graded:
-    """A record, and what the grader saw that is not part of the grade."""
+    """A record, and what the grader saw that is not part of the grade.
+
+    Attributes:
+        starved: whether a box waited in vain for its turn; the record is then nobody's fault, and
+            the submission to be graded once more when the machine has time.
+    """
 
     record: Record
     cells: tuple[CellOutcome, ...] = ()
     probes: tuple[ProbeOutcome, ...] = ()
     seconds: float = 0.0
     boxes: int = 0
+    starved: bool = False
 
 
 def verdict_of(reply: Reply) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cvlab.checking import wire
 from cvlab.classroom.grading.box.isolation import Limits
-from cvlab.classroom.grading.box.replay import Place, Reply, ask
+from cvlab.classroom.grading.box.replay import Place, Reply, Watch, ask_within
 from cvlab.classroom.grading.box.zygote import ZygoteError
 from cvlab.classroom.grading.intake.tasks import Probe, Rule
 
@@ -25,10 +25,11 @@ class Referee:
     Args:
         place: where boxes come from.
         limits: of the box.
+        watch: keeps its time.
     """
 
-    def __init__(self, place: Place, limits: Limits) -> None:
-        self.place, self.limits = place, limits
+    def __init__(self, place: Place, limits: Limits, watch: Watch | None = None) -> None:
+        self.place, self.limits, self.watch = place, limits, watch
         self.box: Any = None
         self._lock = threading.Lock()
 
@@ -65,7 +66,8 @@ class Referee:
                 fresh = self.box is None
                 if fresh:
                     self.box = self.place.box(self.limits)
-                reply = ask(self.box, request | {"value": True}, REFEREE_SECONDS, content)
+                whole = request | {"value": True}
+                reply, _ = ask_within(self.box, whole, REFEREE_SECONDS, self.watch, content)
                 if not reply.ended:
                     return reply
                 self.box.close()

@@ -1,0 +1,115 @@
+"""The own time of a box: what it had of the processor, whoever else is at work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from waiting import GIVE_UP, until
+
+from cvlab.classroom.grading.box.clock import Clock, family, usage
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
+    pytest.mark.slow,
+]
+BURN = "import time\nwhile time.process_time() < {}:\n    pass\n"
+#: Children whose time the kernel adds to nobody's, one after another.
+HIDDEN = """
+import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+while True:
+    pid = os.fork()
+    if pid == 0:
+        while time.process_time() < 0.03: pass
+        os._exit(0)
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError: pass
+"""
+
+
+@contextlib.contextmanager
+def running(source: str, core: int | None = None):
+    """A process that executes some code, on one core of the machine if that is said."""
+    command = [sys.executable, "-c", f"print(flush=True)\n{source}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        if core is not None:
+            os.sched_setaffinity(process.pid, {core})
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def looked(clock: Clock, seconds: float) -> float:
+    """Look again and again until so many seconds have gone by on the wall."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        clock.look()
+        time.sleep(0.05)
+    return clock.look()
+
+
+def test_sleeping_counts_as_on_the_wall():
+    with running("import time\ntime.sleep(1000)") as process:
+        began = time.monotonic()
+        clock = Clock(process.pid, 0.5)
+        used = looked(clock, 1.0)
+        passed = time.monotonic() - began
+    assert 0.5 * passed < used <= passed
+    assert clock.over
+
+
+def test_waiting_for_a_processor_does_not_count():
+    core = min(os.sched_getaffinity(0))
+    with contextlib.ExitStack() as others:
+        for _ in range(5):
+            others.enter_context(running("while True: pass", core))
+        process = others.enter_context(running("while True: pass", core))
+        clock = Clock(process.pid, 100)
+        before, _ = usage(process.pid)
+        began = time.monotonic()
+        used = looked(clock, 3.0)
+        passed = time.monotonic() - began
+        had = usage(process.pid)[0] - before
+    assert had < 0.5 * passed, "it shares its core with five others"
+    # But for ticks of the processor's clock, and a wait that is not over yet.
+    assert had - 0.2 <= used <= had + 0.2 * passed
+
+
+def test_all_processes_below_count_also_those_that_have_ended():
+    source = f"""
+import subprocess, sys
+for _ in range(2):
+    subprocess.run([sys.executable, "-c", {BURN.format(0.6)!r}])
+child = subprocess.Popen([sys.executable, "-c", {BURN.format(0.6)!r}])
+child.wait()
+print("done", flush=True)
+import time
+time.sleep(1000)
+"""
+    with running(source) as process:
+        clock = Clock(process.pid, 1.0)
+        assert process.stdout.readline() == b"done\n"
+        assert clock.look() >= 1.7
+        assert list(family(process.pid)) == [process.pid]
+
+
+def test_time_that_is_hidden_in_children_counts():
+    with running(HIDDEN) as process:
+        clock = Clock(process.pid, 1.0)
+        assert until(lambda: clock.look() > 1.0)
+
+
+def test_what_has_ended_uses_nothing_more():
+    with running("") as process:
+        clock = Clock(process.pid, 100)
+        process.wait(GIVE_UP)
+        assert usage(process.pid) == (0.0, {})
+        assert clock.end() < GIVE_UP
