@@ -41,3 +41,16 @@ def test_a_batch_of_one_is_refused_in_one_sentence():
     done = run("--submissions", "1", "--no-peers")
     assert done.returncode == 2
     assert "it takes at least two submissions" in done.stderr
+
+
+def test_fairness_is_measured(walls):
+    bench = BENCH.with_name("bench_fairness.py")
+    few = ("--right", "2", "--hogs", "0", "--workers", "1", "2")
+    done = subprocess.run(
+        [sys.executable, str(bench), *few], capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert [[cell.strip() for cell in row[:4]] for row in rows[1:]] == [
+        [workers, "0", "2 of 2", "2 of 2"] for workers in ("1", "2")
+    ]

@@ -723,7 +723,8 @@ class TestSeveralCommands:
         said = command.communicate(timeout=GIVE_UP)[0]
         assert command.returncode == 130
         assert "Traceback" not in said
-        assert said.endswith("cvlab: stopped; what was finished is kept.\n")
+        sentence = "what was finished is kept. Run the same command to go on.\n"
+        assert said.endswith(f"cvlab: stopped; {sentence}")
         assert all_end(pids)
         assert execute.record(quick)
         assert execute.record(slow) is None
