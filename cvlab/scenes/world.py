@@ -151,7 +151,7 @@ def _describe(seed: int, index: int, knobs: _Knobs) -> World:
     camera = _camera(whole, knobs)
     ground, wall = (_surface(whole, paints, knobs.flatness) for paints in (_GROUNDS, _WALLS))
     low_ends, high_ends = (6.5, -15, -1.2, -0.2, -0.8), (9, 15, 0.3, 0.2, 0.8)
-    distance, turn, gain, tint, across = whole.uniform(low_ends, high_ends).tolist()
+    distance, turn, gain, tint, across = _uniform(whole, low_ends, high_ends)
     sun = Sun((across, -0.8, -0.5), 0.45, 2 ** (gain * knobs.light), tint * knobs.light)
     drawn = [_thing(whole, knobs.flatness) for _ in range(count)]
     return World(
@@ -167,8 +167,16 @@ def _describe(seed: int, index: int, knobs: _Knobs) -> World:
     )
 
 
+def _uniform(
+    rng: np.random.Generator, low_ends: tuple[float, ...], high_ends: tuple[float, ...]
+) -> list[float]:
+    """What ``rng.uniform`` gives for the same ends; of few numbers, this is quicker."""
+    shares = rng.random(len(low_ends)).tolist()
+    return [a + (b - a) * share for a, b, share in zip(low_ends, high_ends, shares, strict=True)]
+
+
 def _camera(rng: np.random.Generator, knobs: _Knobs) -> Camera:
-    up, pitch, roll, focal = rng.uniform((1.2, -18, -3, 0.85), (1.8, -8, 3, 1.1)).tolist()
+    up, pitch, roll, focal = _uniform(rng, (1.2, -18, -3, 0.85), (1.8, -8, 3, 1.1))
     return Camera.at(
         (0.0, -up, 0.0),
         pitch=pitch,
@@ -188,7 +196,7 @@ def _textured(rng: np.random.Generator, flatness: float) -> dict[str, Any]:
 
 def _surface(rng: np.random.Generator, paints: tuple[Any, ...], flatness: float) -> Surface:
     colour = paints[int(rng.integers(len(paints)))]
-    darker, period = rng.uniform((0.7, 0.6), (0.85, 1.4)).tolist()
+    darker, period = _uniform(rng, (0.7, 0.6), (0.85, 1.4))
     second = tuple(darker * value for value in colour)
     return Surface(colour, second=second, period=period, **_textured(rng, flatness))
 
@@ -201,7 +209,7 @@ def _thing(rng: np.random.Generator, flatness: float) -> Thing:
     away = 1.0 if sum(colour) < 1.6 else 0.1
     second = tuple(0.4 * value + 0.6 * away for value in colour)
     low_ends, high_ends = (0, 0, 0.5, -1, 0.35), (1, 1, 0.75, 1, 0.55)
-    wide, high, share, turn, period = rng.uniform(low_ends, high_ends).tolist()
+    wide, high, share, turn, period = _uniform(rng, low_ends, high_ends)
     size, yaw = {
         "card": ((0.5 + 0.5 * wide, 0.6 + 0.6 * high, 0.04), 50 * turn),
         "box": ((0.6 + 0.4 * wide, 0.4 + 0.4 * high, share * (0.6 + 0.4 * wide)), 90 * turn),
@@ -221,29 +229,79 @@ def _thing(rng: np.random.Generator, flatness: float) -> Thing:
 # --- Where things stand ---------------------------------------------------------------------------
 
 
+class _View:
+    """Where a camera sees feet and what stands on them; one coordinate a row."""
+
+    def __init__(self, camera: Camera) -> None:
+        self.height, self.width = camera.height, camera.width
+        self.focal = camera.K[0, 0]
+        self.matrix = camera.K @ camera.R
+        self.shift = (camera.K @ camera.t)[:, None]
+
+    def outlines(self, things: list[Thing]) -> np.ndarray:
+        """What the corners of things add to the homogeneous pixels of their feet, (M, 3, 8)."""
+        around = [(0, -thing.size[1] / 2, 0, *thing.size, thing.yaw) for thing in things]
+        corners = geometry.box_corners(np.array(around).reshape(-1, 7))
+        return self.matrix @ corners.transpose(0, 2, 1)
+
+    def rectangles(self, outline: np.ndarray, feet: np.ndarray) -> np.ndarray:
+        """The boxes (4, T), with edges, around what it would cover on each of the feet (3, T)."""
+        seen = outline[:, :, None] + (self.matrix @ feet + self.shift)[:, None]
+        depth = np.maximum(seen[2], 0.1)  # a thing that reaches behind is outside anyway
+        pixels = seen[:2] / depth + 0.5
+        return np.concatenate([pixels.min(axis=1), pixels.max(axis=1)])
+
+    def inside(self, rectangles: np.ndarray) -> np.ndarray:
+        """Which boxes (4, T) the image holds, (T,)."""
+        left, top, right, bottom = rectangles
+        return (left >= 0) & (top >= 0) & (right <= self.width) & (bottom <= self.height)
+
+
 @dataclass(slots=True)
 class _Placed:
     """What stands already: things, their boxes in the image, the circles around their feet."""
 
     things: list[Thing]
-    rectangles: list[np.ndarray]
-    circles: list[tuple[float, float, float]]
+    rectangles: np.ndarray  # (4, K)
+    circles: np.ndarray  # (3, K): x, z, radius
     taken: set[int]
 
     def add(self, thing: Thing, rectangle: np.ndarray) -> None:
         """Enter a thing in its place."""
+        circle = np.array([[thing.x], [thing.z], [_radius(thing)]])
         self.things.append(thing)
-        self.rectangles.append(rectangle)
-        self.circles.append((thing.x, thing.z, math.hypot(thing.size[0], thing.size[2]) / 2))
+        self.rectangles = np.concatenate([self.rectangles, rectangle[:, None]], axis=1)
+        self.circles = np.concatenate([self.circles, circle], axis=1)
         self.taken.add(thing.on)
+
+    def apart(self, rectangles: np.ndarray, share: float, base: int | None = None) -> np.ndarray:
+        """Whether boxes (4, T) share at most so much of the smaller area with each that stands."""
+        others = self.rectangles if base is None else np.delete(self.rectangles, base, axis=1)
+        area, other_area = (
+            (right - left) * (bottom - top) for left, top, right, bottom in (rectangles, others)
+        )
+        low = np.maximum(rectangles[:2, None], others[:2, :, None])
+        high = np.minimum(rectangles[2:, None], others[2:, :, None])
+        across, along = np.maximum(high - low, 0)  # (K, T)
+        fits = across * along <= share * np.minimum(area, other_area[:, None])
+        return fits.all(axis=0)
+
+    def beside(self, x: np.ndarray, z: np.ndarray, radius: float) -> np.ndarray:
+        """Whether circles around feet (T,) leave a gap to each circle that stands."""
+        other_x, other_z, other = self.circles[:, :, None]
+        return (np.hypot(x - other_x, z - other_z) > radius + other + _GAP).all(axis=0)
+
+
+def _radius(thing: Thing) -> float:
+    return math.hypot(thing.size[0], thing.size[2]) / 2
 
 
 def _place(
     drawn: list[Thing], camera: Camera, knobs: _Knobs, rng: np.random.Generator
 ) -> tuple[Thing, ...]:
     """Find a place for each thing, one after the other."""
-    placed = _Placed([], [], [], set())
-    for thing in drawn:
+    placed, view = _Placed([], np.empty((4, 0)), np.empty((3, 0)), set()), _View(camera)
+    for thing, outline in zip(drawn, view.outlines(drawn), strict=True):
         dice, which = rng.random(2).tolist()
         free = [
             number
@@ -252,78 +310,52 @@ def _place(
         ]
         if dice < knobs.stacking and free:
             base = free[int(which * len(free))]
-            if _stack(thing, base, placed, camera, knobs):
+            if _stack(thing, outline, base, placed, view, knobs.occlusion):
                 continue
-        _stand(thing, placed, camera, knobs, rng)
+        _stand(thing, outline, placed, view, knobs.occlusion, rng)
     return tuple(placed.things)
 
 
-def _stack(thing: Thing, base: int, placed: _Placed, camera: Camera, knobs: _Knobs) -> bool:
+def _stack(
+    thing: Thing, outline: np.ndarray, base: int, placed: _Placed, view: _View, share: float
+) -> bool:
     """Put a thing on another, if all of it is in the image and hides nothing else too far."""
     under = placed.things[base]
     scale = min(0.7, min(under.size[0], under.size[2]) / max(thing.size[0], thing.size[2]))
     top = replace(_scaled(thing, scale), x=under.x, y=under.y - under.size[1], z=under.z, on=base)
-    rectangle = _rectangles(top, np.array([[top.x, top.y, top.z]]), camera)
-    fits = _inside(rectangle, camera) & _apart(rectangle, placed, knobs.occlusion, base)
+    rectangle = view.rectangles(scale * outline, np.array([[top.x], [top.y], [top.z]]))
+    fits = view.inside(rectangle) & placed.apart(rectangle, share, base)
     if fits[0]:
-        placed.add(top, rectangle[0])
+        placed.add(top, rectangle[:, 0])
     return bool(fits[0])
 
 
 def _stand(
-    thing: Thing, placed: _Placed, camera: Camera, knobs: _Knobs, rng: np.random.Generator
+    thing: Thing,
+    outline: np.ndarray,
+    placed: _Placed,
+    view: _View,
+    share: float,
+    rng: np.random.Generator,
 ) -> None:
     """Put a thing on the ground; it shrinks until it finds a place."""
+    feet = np.zeros((3, _TRIES))
     for _ in range(20):
-        z = rng.uniform(2.3, 5.8, _TRIES)
-        across = rng.uniform(-0.48, 0.48, _TRIES) * camera.width / camera.K[0, 0]
-        feet = np.stack([across * z, 0 * z, z], axis=1)
-        rectangles = _rectangles(thing, feet, camera)
-        fits = _inside(rectangles, camera) & _apart(rectangles, placed, knobs.occlusion)
-        radius = math.hypot(thing.size[0], thing.size[2]) / 2
-        for x, other_z, other in placed.circles:
-            fits &= np.hypot(feet[:, 0] - x, z - other_z) > radius + other + _GAP
-        if fits.any():
-            first = int(fits.argmax())
-            x, _y, z = feet[first].tolist()
-            placed.add(replace(thing, x=x, z=z), rectangles[first])
+        z = feet[2] = rng.uniform(2.3, 5.8, _TRIES)
+        x = feet[0] = rng.uniform(-0.48, 0.48, _TRIES) * view.width / view.focal * z
+        rectangles = view.rectangles(outline, feet)
+        fits = view.inside(rectangles) & placed.apart(rectangles, share)
+        fits &= placed.beside(x, z, _radius(thing))
+        first = int(fits.argmax())
+        if fits[first]:
+            placed.add(replace(thing, x=float(x[first]), z=float(z[first])), rectangles[:, first])
             return
-        thing = _scaled(thing, 0.85)
+        thing, outline = _scaled(thing, 0.85), 0.85 * outline
     raise ValueError(
-        f"There is no room for {len(placed.things) + 1} things in images of {camera.height} rows "
-        f"and {camera.width} columns; ask for fewer, or for higher images."
+        f"There is no room for {len(placed.things) + 1} things in images of {view.height} rows "
+        f"and {view.width} columns; ask for fewer, or for higher images."
     )
 
 
 def _scaled(thing: Thing, scale: float) -> Thing:
     return replace(thing, size=tuple(scale * side for side in thing.size))
-
-
-def _rectangles(thing: Thing, feet: np.ndarray, camera: Camera) -> np.ndarray:
-    """The boxes (T, 4), with edges, around what a thing would cover if its foot stood there."""
-    origin = np.array([[0, -thing.size[1] / 2, 0, *thing.size, thing.yaw]])
-    corners = feet[:, None] + geometry.box_corners(origin)
-    seen = corners @ camera.R.T + camera.t
-    depth = np.maximum(seen[..., 2:], 0.1)  # a thing that reaches behind is outside anyway
-    pixels = (seen @ camera.K.T)[..., :2] / depth + 0.5
-    return np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
-
-
-def _inside(rectangles: np.ndarray, camera: Camera) -> np.ndarray:
-    low = (rectangles[:, :2] >= 0).all(axis=1)
-    return low & (rectangles[:, 2:] <= (camera.width, camera.height)).all(axis=1)
-
-
-def _apart(
-    rectangles: np.ndarray, placed: _Placed, share: float, base: int | None = None
-) -> np.ndarray:
-    """Whether boxes (T, 4) share at most so much of the smaller area with each that stands."""
-    fits = np.ones(len(rectangles), bool)
-    area = np.prod(rectangles[:, 2:] - rectangles[:, :2], axis=1)
-    for number, other in enumerate(placed.rectangles):
-        if number != base:
-            low = np.maximum(rectangles[:, :2], other[:2])
-            high = np.minimum(rectangles[:, 2:], other[2:])
-            shared = np.prod(np.maximum(high - low, 0), axis=1)
-            fits &= shared <= share * np.minimum(area, np.prod(other[2:] - other[:2]))
-    return fits

@@ -248,8 +248,10 @@ def _check_camera(world: World, camera: Camera) -> None:
     before = (world.wall_distance - place[2]) * math.cos(turn) - place[0] * math.sin(turn)
     if place[1] > -NEAR or before < NEAR:
         raise ValueError("A camera must stand above the ground and in front of the wall.")
+    place = place.tolist()
     for number, thing in enumerate(world.objects):
-        reach = np.asarray(thing.size) / 2 + NEAR
-        local = geometry.rotation(thing.yaw).T @ (place - thing.centre)
-        if (abs(local) < reach).all():
+        x, y, z = (a - b for a, b in zip(place, thing.centre, strict=True))
+        cosine, sine = math.cos(math.radians(thing.yaw)), math.sin(math.radians(thing.yaw))
+        local = cosine * x - sine * z, y, sine * x + cosine * z
+        if all(abs(a) < side / 2 + NEAR for a, side in zip(local, thing.size, strict=True)):
             raise ValueError(f"The camera stands inside thing {number}.")

@@ -19,6 +19,7 @@ Examples:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -187,29 +188,25 @@ def render_world(description: World, camera: Camera | None = None) -> WorldScene
         camera = description.camera
     check_world(description, camera)
     shape = (camera.height, camera.width)
-    rays = _Rays(camera)
-    depth, owner = _cast(description, camera, rays)
-    seen = _paint(description, camera, rays, depth, owner)
-    normals, albedo, light = (values.reshape(*shape, -1) for values in seen)
-    image = _expose(albedo * light, description)
-    hit = (owner != _NOTHING)[:, None]
-    points = np.where(hit, camera.position + depth[:, None] * rays.world, np.nan)
-    owner = owner.reshape(shape)
-    indices, instances, boxes = _instances(owner, len(description.objects))
+    rays, frames = _Rays(camera), _Frames(description.objects)
+    windows = frames.windows(camera)
+    depth, owner = _cast(description, camera, rays, frames, windows)
+    paint = _paint(description, camera, rays, frames, depth, owner)
+    indices, instances, boxes = _instances(owner.reshape(shape), windows)
     things = [description.objects[index] for index in indices]
     kinds = np.array([THINGS.index(thing.shape) for thing in things], np.int64)
     return WorldScene(
-        image=image,
+        image=_expose(paint.radiance, description).reshape(*shape, 3),
         depth=depth.reshape(shape).astype(np.float32),
-        normals=normals.astype(np.float32),
-        albedo=albedo.astype(np.float32),
-        points=points.reshape(*shape, 3).astype(np.float32),
-        semantic=_semantic(owner, description),
+        normals=paint.normals.reshape(*shape, 3),
+        albedo=paint.albedo.reshape(*shape, 3),
+        points=paint.points.reshape(*shape, 3),
+        semantic=_semantic(owner, description).reshape(shape),
         instances=instances,
         boxes=boxes,
         box_labels=kinds,
         indices=indices,
-        boxes_3d=np.array([_box_3d(thing, camera) for thing in things], np.float32).reshape(-1, 7),
+        boxes_3d=_boxes_3d(things, camera),
         relations=_relations(description, camera, indices.tolist()),
         camera=camera,
         description=description,
@@ -229,153 +226,254 @@ def render_worlds(descriptions: Sequence[World]) -> WorldScenes:
 _STACKED = ("image", "depth", "normals", "albedo", "points", "semantic", "instances")
 
 
+# Of many short arrays, one coordinate a row, (3, M), is quicker than one point a row.
+_SIGNS = np.array([(x, y, z) for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)]).T  # (3, 8)
+
+
 class _Rays:
-    """The rays of a camera's pixels, rows first: directions with depth 1."""
+    """The rays of a camera's pixels, rows first: directions with depth 1, and their lengths."""
 
     def __init__(self, camera: Camera) -> None:
         K = camera.K
-        v = (np.arange(camera.height) - K[1, 2]) / K[1, 1]
-        u = (np.arange(camera.width) - K[0, 2])[None, :] - K[0, 1] * v[:, None]
-        seen = np.ones((camera.height, camera.width, 3))
-        seen[..., 0], seen[..., 1] = u / K[0, 0], v[:, None]
-        self.camera = seen.reshape(-1, 3)
-        self.world = self.camera @ camera.R  # R^T d, for every ray d
-        self.length = np.sqrt(np.einsum("pk,pk->p", self.camera, self.camera))
+        v = ((np.arange(camera.height) - K[1, 2]) / K[1, 1])[:, None]
+        u = ((np.arange(camera.width) - K[0, 2])[None, :] - K[0, 1] * v) / K[0, 0]
+        seen = np.ones((3, camera.height, camera.width))
+        seen[0], seen[1] = u, v
+        self.world = camera.R.T @ seen.reshape(3, -1)  # (3, P)
+        self.length = np.sqrt(u * u + v * v + 1).ravel()  # (P,)
 
 
-def _cast(world: World, camera: Camera, rays: _Rays) -> tuple[np.ndarray, np.ndarray]:
+class _Frames:
+    """The frames of M things: how each is turned, where its middle is, half its sizes."""
+
+    def __init__(self, things: Sequence[Thing]) -> None:
+        turns = [math.radians(thing.yaw) for thing in things]
+        self.cosine, self.sine = np.array([[f(a) for a in turns] for f in (math.cos, math.sin)])
+        self.centres = np.array([thing.centre for thing in things]).reshape(-1, 3).T  # (3, M)
+        self.halves = np.array([thing.size for thing in things]).reshape(-1, 3).T / 2  # (3, M)
+
+    def windows(self, camera: Camera) -> list[tuple[slice, slice]]:
+        """The rows and columns in which each thing can be seen."""
+        x, y, z = _SIGNS[:, None] * self.halves[..., None]  # (M, 8)
+        cosine, sine = self.cosine[:, None], self.sine[:, None]
+        corners = np.stack([cosine * x + sine * z, y, cosine * z - sine * x])
+        seen = camera.R @ (corners + self.centres[..., None]).reshape(3, -1) + camera.t[:, None]
+        depth = seen[2].reshape(-1, 8)
+        behind = depth.min(axis=1, initial=np.inf) < 1e-3
+        depth[behind] = 1.0
+        pixels = (camera.K @ seen)[:2].reshape(2, -1, 8) / depth
+        limits = np.array([[camera.width], [camera.height]])
+        low = np.clip(np.floor(pixels.min(axis=2, initial=np.inf)), 0, limits)
+        high = np.clip(np.ceil(pixels.max(axis=2, initial=-np.inf)) + 1, 0, limits)
+        low[:, behind], high[:, behind] = 0, limits  # it reaches behind the camera
+        ends = np.concatenate([low, high]).astype(int).T.tolist()
+        return [np.s_[top:bottom, left:right] for left, top, right, bottom in ends]
+
+
+def _cast(
+    world: World,
+    camera: Camera,
+    rays: _Rays,
+    frames: _Frames,
+    windows: list[tuple[slice, slice]],
+) -> tuple[np.ndarray, np.ndarray]:
     """Depth (P,) of the nearest surface on each ray, and whose it is, (P,)."""
-    start = camera.position
-    down = rays.world[:, 1]
+    start, down = camera.position, rays.world[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         depth = np.where(down > _PARALLEL, -start[1] / down, np.inf)
-        normal = geometry.rotation(world.wall_yaw) @ (0, 0, -1.0)
-        speed = rays.world @ normal
+        normal = -geometry.rotation(world.wall_yaw)[:, 2]
+        speed = normal @ rays.world
         gap = normal @ (np.array([0, 0, world.wall_distance]) - start)
         wall = np.where(speed < -_PARALLEL, gap / speed, np.inf)
     owner = np.where(wall < depth, _WALL, _GROUND)
     depth = np.minimum(depth, wall)
-    owner[~np.isfinite(depth)] = _NOTHING
+    owner[depth == np.inf] = _NOTHING
     size = (camera.height, camera.width)
     depths, owners = depth.reshape(size), owner.reshape(size)
-    directions = rays.world.reshape(*size, 3)
-    for number, thing in enumerate(world.objects):
-        window = _window(thing, camera)
-        turn = geometry.rotation(thing.yaw)
-        met = _meet(thing, (start - thing.centre) @ turn, directions[window] @ turn)
+    directions = rays.world.reshape(3, *size)
+    from_middle = start[:, None] - frames.centres
+    for number, (thing, window) in enumerate(zip(world.objects, windows, strict=True)):
+        turn = frames.cosine[number], frames.sine[number]
+        place = np.array(_turned(from_middle[:, number], *turn))
+        way = np.stack(_turned(directions[(slice(None), *window)], *turn))
+        met = _meet(thing, place, way)
         nearer = met < depths[window]
-        depths[window][nearer] = met[nearer]
-        owners[window][nearer] = number
+        np.copyto(depths[window], met, where=nearer)
+        np.copyto(owners[window], number, where=nearer)
     return depth, owner
 
 
-def _window(thing: Thing, camera: Camera) -> tuple[slice, slice]:
-    """The rows and columns in which a thing can be seen."""
-    corners = geometry.box_corners(np.array([[*thing.centre, *thing.size, thing.yaw]]))[0]
-    seen = corners @ camera.R.T + camera.t
-    if seen[:, 2].min() < 1e-3:
-        return np.s_[:, :]  # it reaches behind the camera
-    pixels = (seen @ camera.K.T)[:, :2] / seen[:, 2:]
-    (left, top), (right, bottom) = np.floor(pixels.min(axis=0)), np.ceil(pixels.max(axis=0))
-    columns = slice(*np.clip([left, right + 1], 0, camera.width).astype(int).tolist())
-    return slice(*np.clip([top, bottom + 1], 0, camera.height).astype(int).tolist()), columns
+def _turned(vectors: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Vectors (3, ..) of the world in the frame of a thing with this cosine and sine of its yaw."""
+    x, y, z = vectors
+    return cosine * x - sine * z, y, sine * x + cosine * z
 
 
-def _meet(thing: Thing, start: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """Where rays from one point enter a thing, all in its own frame about its centre; or inf."""
+def _meet(thing: Thing, start: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """Where rays (3, ..) from one point enter a thing, all in its own frame; or inf."""
     if thing.shape == "ball":
-        square = np.einsum("...k,...k", direction, direction)
-        half = direction @ start
+        square = (way * way).sum(axis=0)
+        half = np.tensordot(start, way, 1)
         rest = start @ start - thing.size[0] ** 2 / 4
         inside = half * half - square * rest
         enter = (-half - np.sqrt(np.maximum(inside, 0))) / square
         return np.where((inside > 0) & (enter > 0), enter, np.inf)
-    enter, leave = -np.inf, np.inf
-    for place, half, speed in zip(start, thing.size, np.moveaxis(direction, -1, 0), strict=True):
-        speed = np.where(np.abs(speed) < _PARALLEL, _PARALLEL, speed)
-        middle, reach = -place / speed, half / 2 / np.abs(speed)
-        enter, leave = np.maximum(enter, middle - reach), np.minimum(leave, middle + reach)
+    way[np.abs(way) < _PARALLEL] = _PARALLEL
+    middle = -start[:, None, None] / way
+    reach = np.array(thing.size)[:, None, None] / 2 / np.abs(way)
+    enter, leave = (middle - reach).max(axis=0), (middle + reach).min(axis=0)
     return np.where((enter < leave) & (enter > 0), enter, np.inf)
 
 
 # --- Paint and light ------------------------------------------------------------------------------
 
 
-class _Patch(NamedTuple):
-    """The seen points (M,) of one surface: where on it, in metres, and its normals."""
+class _Paint(NamedTuple):
+    """What is seen at each pixel, all (P, 3) float32."""
 
-    u: np.ndarray
-    v: np.ndarray
-    normals: np.ndarray  # (M, 3) or (3,), world
+    normals: np.ndarray  # camera coordinates
+    albedo: np.ndarray
+    radiance: np.ndarray
+    points: np.ndarray  # world
+
+
+class _Sorted(NamedTuple):
+    """The pixels in the order of their surfaces: ground, wall, boxes and cards, balls."""
+
+    things: list[int]  # places in ``World.objects``
+    surfaces: list[Surface | Thing]
+    counts: np.ndarray  # (S,) pixels of each surface
+    spans: list[slice]  # where they are in the order
+    order: np.ndarray  # (P,) the pixels, those that see nothing last
+
+    def spread(self, values: Any) -> np.ndarray:
+        """Values (.., S) of the surfaces at the M pixels that see one, (.., M)."""
+        return np.repeat(np.asarray(values), self.counts, axis=-1)
+
+    def in_places(self, values: np.ndarray) -> np.ndarray:
+        """Rows (K, 3, P) in this order at their places in the image, (K, P, 3) float32."""
+        back = np.empty_like(self.order)
+        back[self.order] = np.arange(len(back))
+        rows = values.astype(np.float32).take(back, 2)
+        return np.ascontiguousarray(rows.transpose(0, 2, 1))
+
+
+def _by_surface(world: World, owner: np.ndarray) -> _Sorted:
+    """Sort the pixels by their owners (P,)."""
+    balls = [thing.shape == "ball" for thing in world.objects]
+    things = sorted(range(len(balls)), key=balls.__getitem__)
+    surfaces = [world.ground, world.wall, *(world.objects[number] for number in things)]
+    place = np.empty(len(things) + 3, int)
+    place[[_GROUND, _WALL, *things, _NOTHING]] = np.arange(len(place))
+    places = place[owner]
+    counts = np.bincount(places, minlength=len(place))[:-1]
+    ends = counts.cumsum().tolist()
+    spans = [slice(end - count, end) for end, count in zip(ends, counts.tolist(), strict=True)]
+    return _Sorted(things, surfaces, counts, spans, places.argsort(kind="stable"))
 
 
 def _paint(
-    world: World, camera: Camera, rays: _Rays, depth: np.ndarray, owner: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normals (P, 3) in camera coordinates, albedo (P, 3), light (P, 1) of all pixels."""
-    normals, albedo = np.zeros((len(depth), 3)), np.zeros((len(depth), 3))
-    start, focal = camera.position, camera.K[0, 0]
-    surfaces: list[tuple[int, Surface | Thing]] = [(_GROUND, world.ground), (_WALL, world.wall)]
-    for number, surface in [*surfaces, *enumerate(world.objects)]:
-        seen = np.flatnonzero(owner == number)
-        if not len(seen):
-            continue
-        directions = rays.world[seen]
-        patch = _patch(world, number, start + depth[seen, None] * directions)
-        slant = -np.einsum("pk,pk->p", directions, np.broadcast_to(patch.normals, directions.shape))
-        slant /= rays.length[seen]
-        pixels = focal * surface.period / depth[seen] * np.clip(slant, 0.05, 1)
-        normals[seen] = patch.normals
-        albedo[seen] = _texture(surface, patch.u, patch.v, pixels)
+    world: World,
+    camera: Camera,
+    rays: _Rays,
+    frames: _Frames,
+    depth: np.ndarray,
+    owner: np.ndarray,
+) -> _Paint:
+    """The paint of all pixels: sorted by surface, painted, and put back in their places."""
+    pixels = _by_surface(world, owner)
+    some = pixels.order[: pixels.spans[-1].stop]  # (M,), those that see a surface
+    directions, far = rays.world.take(some, 1), depth.take(some)
+    points = camera.position[:, None] + far * directions  # (3, M)
+    patch = _patch(world, frames, pixels, points)
+    slant = np.clip(-(directions * patch.normals).sum(axis=0) / rays.length.take(some), 0.05, 1)
+    periods = [camera.K[0, 0] * surface.period for surface in pixels.surfaces]
+    weights = _weights(pixels, patch, pixels.spread(periods) / far * slant)
+    first, second = np.array([(s.colour, s.second) for s in pixels.surfaces]).transpose(1, 2, 0)
+    albedo = pixels.spread(first) + weights * pixels.spread(second - first)
     sun = np.asarray(world.sun.direction, np.float64)
-    facing = np.maximum(normals @ (sun / np.linalg.norm(sun)), 0)
+    facing = np.maximum(sun / np.linalg.norm(sun) @ patch.normals, 0)
     light = world.sun.ambient + (1 - world.sun.ambient) * facing
-    return normals @ camera.R.T, albedo, light
+    gains = world.sun.gain * np.array([1 + world.sun.tint, 1, 1 - world.sun.tint])
+
+    painted = np.zeros((4, 3, len(owner)))
+    painted[3] = np.nan  # of a pixel that sees nothing
+    values = camera.R @ patch.normals, albedo, albedo * light * gains[:, None], points
+    for row, kind in zip(painted, values, strict=True):
+        row[:, : len(some)] = kind
+    return _Paint(*pixels.in_places(painted))
 
 
-def _patch(world: World, number: int, points: np.ndarray) -> _Patch:
-    """Coordinates and normals on the ground, the wall or a thing, of points (M, 3) of the world."""
-    if number == _GROUND:
-        return _Patch(points[:, 0], points[:, 2], np.array([0, -1.0, 0]))
-    if number == _WALL:
-        turn = geometry.rotation(world.wall_yaw)
-        return _Patch(points @ turn[:, 0], points[:, 1], -turn[:, 2])
-    thing = world.objects[number]
-    turn = geometry.rotation(thing.yaw)
-    own = (points - thing.centre) @ turn
-    if thing.shape == "ball":
-        radius = thing.size[0] / 2
-        unit = own / radius
-        longitude = np.arctan2(unit[:, 0], -unit[:, 2])
-        latitude = np.arcsin(np.clip(unit[:, 1], -1, 1))
-        return _Patch(radius * longitude, radius * latitude, unit @ turn.T)
-    shares = own / (np.asarray(thing.size) / 2)
-    axis = np.abs(shares).argmax(axis=1)
-    sides = np.sign(shares[np.arange(len(own)), axis])
-    u = np.where(axis == 0, own[:, 2], own[:, 0])
-    v = np.where(axis == 1, own[:, 2], own[:, 1])
-    return _Patch(u, v, sides[:, None] * turn.T[axis])
+class _Patch(NamedTuple):
+    """The seen points of all surfaces: where on its surface each is, in metres, and its normal."""
+
+    u: np.ndarray  # (P,)
+    v: np.ndarray  # (P,)
+    normals: np.ndarray  # (3, P), world
 
 
-def _texture(
-    surface: Surface | Thing, u: np.ndarray, v: np.ndarray, pixels: np.ndarray
-) -> np.ndarray:
-    """Colours (M, 3) of a surface at (u, v) metres, where a period is as many pixels long."""
-    first = np.asarray(surface.colour)
-    pattern = WEIGHTS[surface.texture]
-    if pattern is None:
-        return np.broadcast_to(first, (len(u), 3))
-    weights = pattern(Pattern(u, v, surface.period, *surface.phase, pixels))
+def _patch(world: World, frames: _Frames, pixels: _Sorted, points: np.ndarray) -> _Patch:
+    """Coordinates and normals at sorted points (3, M): on the ground, on the wall, on things."""
+    patch = _Patch(*points[::2].copy(), np.zeros_like(points))  # as it is on the ground
+    ground, wall, *spans = pixels.spans
+    patch.normals[1, ground] = -1.0
+    turn = geometry.rotation(world.wall_yaw)
+    patch.u[wall], patch.v[wall] = turn[:, 0] @ points[:, wall], points[1, wall]
+    patch.normals[:, wall] = -turn[:, 2:]
+    if not spans:
+        return patch
+    things = slice(wall.stop, None)
+    each = np.repeat(pixels.things, pixels.counts[2:])
+    cosine, sine = frames.cosine[each], frames.sine[each]
+    halves = frames.halves.take(each, 1)
+    own = np.stack(_turned(points[:, things] - frames.centres.take(each, 1), cosine, sine))
+    boxes = sum(world.objects[number].shape != "ball" for number in pixels.things)
+    split = pixels.counts[2 : 2 + boxes].sum()  # balls come last
+    u, v, normals = patch.u[things], patch.v[things], np.zeros_like(own)
+    u[:split], v[:split], normals[:, :split] = _on_boxes(own[:, :split], halves[:, :split])
+    u[split:], v[split:], normals[:, split:] = _on_balls(own[:, split:], halves[0, split:])
+    x, y, z = normals
+    patch.normals[:, things] = cosine * x + sine * z, y, cosine * z - sine * x
+    return patch
+
+
+def _on_boxes(own: np.ndarray, halves: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coordinates (M,) on the faces of boxes, and normals, of points (3, M) in their frames."""
+    shares = own / halves
+    x, y, z = np.abs(shares)
+    side, level = (x >= y) & (x >= z), y >= z
+    level &= ~side
+    on_face = np.stack([side, level, ~(side | level)])
+    u, v = np.where(side, own[2], own[0]), np.where(level, own[2], own[1])
+    return u, v, np.where(on_face, np.sign(shares), 0.0)
+
+
+def _on_balls(own: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coordinates (M,) on balls, along a parallel and a meridian, and normals, of points (3, M)."""
+    unit = own / radius
+    longitude, latitude = np.arctan2(unit[0], -unit[2]), np.arcsin(np.clip(unit[1], -1, 1))
+    return radius * longitude, radius * latitude, unit
+
+
+def _weights(pixels: _Sorted, patch: _Patch, lengths: np.ndarray) -> np.ndarray:
+    """The share (M,) of the second colour, where a period is as many pixels long."""
+    weights, flat = np.full(len(lengths), 0.5), []
+    for surface, span in zip(pixels.surfaces, pixels.spans, strict=True):
+        pattern = WEIGHTS[surface.texture]
+        if pattern is None:
+            flat.append(span)
+        elif span.start < span.stop:
+            place = patch.u[span], patch.v[span]
+            weights[span] = pattern(Pattern(*place, surface.period, *surface.phase, lengths[span]))
     # A period of fewer than four pixels fades into the mean of both colours.
-    weights = 0.5 + (weights - 0.5) * np.clip(pixels / 4, 0, 1)
-    return first + weights[:, None] * (np.asarray(surface.second) - first)
+    weights = 0.5 + (weights - 0.5) * np.clip(lengths / 4, 0, 1)
+    for span in flat:
+        weights[span] = 0.0
+    return weights
 
 
-def _expose(radiance: np.ndarray, world: World) -> np.ndarray:
-    """The image (H, W, 3) that the camera records: gain, tint and noise, clipped to [0, 1]."""
-    sun = world.sun
-    gains = sun.gain * np.array([1 + sun.tint, 1, 1 - sun.tint])
-    image = (radiance * gains).astype(np.float32)
+def _expose(image: np.ndarray, world: World) -> np.ndarray:
+    """The image (P, 3) that the camera records of the light: with noise, clipped to [0, 1]."""
     if world.noise:
         rng = np.random.default_rng(world.seed)
         image += rng.standard_normal(image.shape, np.float32) * np.float32(world.noise)
@@ -385,18 +483,22 @@ def _expose(radiance: np.ndarray, world: World) -> np.ndarray:
 # --- Labels ---------------------------------------------------------------------------------------
 
 
-def _instances(owner: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _instances(
+    owner: np.ndarray, windows: list[tuple[slice, slice]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The things of which a pixel is seen, (M,), instances (H, W) and boxes (M, 4)."""
     indices, boxes = [], []
     instances = np.zeros(owner.shape, np.int32)
-    for number in range(count):
-        mask = owner == number
+    for number, window in enumerate(windows):
+        mask = owner[window] == number
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         if len(rows):
             indices.append(number)
-            instances[mask] = len(indices)
-            boxes.append((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+            instances[window][mask] = len(indices)
+            top, left = window[0].start or 0, window[1].start or 0
+            boxes.append((left + columns[0], top + rows[0], left + columns[-1], top + rows[-1]))
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    boxes[:, 2:] += 1
     return np.array(indices, np.int64), instances, boxes
 
 
@@ -405,10 +507,13 @@ def _semantic(owner: np.ndarray, world: World) -> np.ndarray:
     return np.array([*kinds, WALL, GROUND, 0], np.int64)[owner]  # counted from the end below 0
 
 
-def _box_3d(thing: Thing, camera: Camera) -> list[float]:
-    centre = camera.R @ thing.centre + camera.t
-    yaw = 0.0 if thing.shape == "ball" else (thing.yaw - camera.heading + 90) % 180 - 90
-    return [*centre, *thing.size, yaw]
+def _boxes_3d(things: list[Thing], camera: Camera) -> np.ndarray:
+    heading = camera.heading
+    boxes = np.zeros((len(things), 7), np.float32)
+    for box, thing in zip(boxes, things, strict=True):
+        yaw = 0.0 if thing.shape == "ball" else (thing.yaw - heading + 90) % 180 - 90
+        box[:] = (*(camera.R @ thing.centre + camera.t), *thing.size, yaw)
+    return boxes
 
 
 def relation(world: World, camera: Camera, subject: int, other: int) -> str:
