@@ -19,6 +19,7 @@ import time
 import zipfile
 
 import pytest
+import small_exercise as small
 from conftest import ROOT
 
 from cvlab.classroom.grading.intake import choice, folders, ipynb, magics, names, syntax, zips
@@ -1156,6 +1157,45 @@ def solved(name):
         if cell["id"] in bodies:
             cell["source"] = "".join(bodies[cell["id"]]) + f"\n# answer {cell['id']}"
     return exercise
+
+
+#: Source by a number of statements, none of which is an answer to anything.
+LONG = {
+    "lines": lambda n: "\n".join(f"x{i} = {i}" for i in range(n)),
+    "one line": lambda n: ";".join(f"x{i}=1" for i in range(n)),
+    "calls": lambda n: "\n".join("f(x)" for _ in range(n)),
+    "functions": lambda n: "\n".join(f"def f{i}(): pass" for i in range(n)),
+    "imports": lambda n: "\n".join(f"import a{i}" for i in range(n)),
+    "magics": lambda n: "\n".join("%time x" for _ in range(n)),
+    "conditions": lambda n: "\n".join("if x: y = 1" for _ in range(n)),
+    "one statement": lambda n: "x = [" + "1," * n + "]",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["answer", "check", "other", "many cells"])
+@pytest.mark.parametrize("name", LONG)
+def test_reading_takes_time_that_grows_with_the_length_only(name, role):
+    """Here it is the judge's own time, which no limit bounds."""
+    solution = read(small.solution())
+
+    def seconds(count):
+        student = small.student()
+        cells = {cell["id"]: cell for cell in student["cells"]}
+        if role == "many cells":
+            parts = [LONG[name](10) for _ in range(count // 10)]
+            student["cells"] += [small.cell(part, f"more{i}") for i, part in enumerate(parts)]
+        else:
+            where = {"answer": "softmax", "check": "softmax-check", "other": "setup"}[role]
+            cells[where]["source"] += "\n" + LONG[name](count)
+        data = small.data(student)
+        began = time.process_time()
+        locate(read(data), solution)
+        return time.process_time() - began
+
+    most = next(n for n in range(20_000, 0, -500) if len(LONG[name](n)) < ipynb.MOST_SOURCE - 2000)
+    few, many = min(seconds(200) for _ in range(2)), seconds(most)
+    assert many < 3 * most / 200 * few + 0.5
 
 
 def located(name, student):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from cvlab.classroom.grading.intake.ipynb import MOST_SOURCE, Cell, Notebook, headed
 from cvlab.classroom.grading.intake.magics import cleaned, markers_of, without_markers
 from cvlab.classroom.grading.intake.plan import Plan
-from cvlab.classroom.grading.intake.syntax import bindings, lines_of, parsed, text_of
+from cvlab.classroom.grading.intake.syntax import bindings, lines_of, parsed, texts_of
 
 MOST_CODE = 500_000  # characters of all code cells
 MOST_JOINED = 5  # pieces of one function
@@ -139,8 +139,8 @@ def _strip_checks(piece: Piece, plan: Plan) -> None:
         return
     lines = piece.text.split("\n")
     kept, dropped = [], []
-    for node in piece.tree.body:
-        copied = whose is not None and text_of(node, piece.text) in plan.check_lines
+    for node, text in zip(piece.tree.body, texts_of(piece.tree.body, piece.text), strict=True):
+        copied = whose is not None and text in plan.check_lines
         mine = dropped if copied or _of_check(node, plan) else kept
         mine.append(node)
     names = {name for task in plan.tasks for name in task.names}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from cvlab.classroom.exercises import IMPORT
 from cvlab.classroom.grading.intake.ipynb import Notebook, headed
 from cvlab.classroom.grading.intake.magics import markers_of, plain
-from cvlab.classroom.grading.intake.syntax import bindings, text_of
+from cvlab.classroom.grading.intake.syntax import bindings, texts_of
 
 _BODY = re.compile(
     r"^[ \t]*### BEGIN SOLUTION[ \t]*\n.*?^[ \t]*### END SOLUTION[ \t]*$", re.M | re.S
@@ -67,10 +67,10 @@ def planned(solution: Notebook) -> Plan:
         elif cell.grade:
             task = (cell.grade_id or "").removeprefix("check-")
             check_ids[cell.id or ""] = check_grades[cell.grade_id or ""] = task
-            for node in ast.parse(text).body:
-                if _is_check_function(node):
-                    check_names[node.name] = task  # type: ignore[attr-defined]
-                check_lines.add(text_of(node, text))
+            body = ast.parse(text).body
+            for node in filter(_is_check_function, body):
+                check_names[node.name] = task  # type: ignore[attr-defined]
+            check_lines |= {*texts_of(body, text)}
             check_lines.add(IMPORT)
         else:
             given.add(text.strip())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 
 def parsed(text: str) -> tuple[ast.Module | None, str]:
@@ -88,7 +88,11 @@ def lines_of(node: ast.stmt) -> range:
     return range(min(starts) - 1, node.end_lineno or node.lineno)
 
 
-def text_of(node: ast.stmt, text: str) -> str:
-    """Return the lines in which a statement stands, whole and as they are spelt."""
-    lines = text.split("\n")
-    return "\n".join(lines[number] for number in lines_of(node)).strip()
+def texts_of(nodes: Iterable[ast.stmt], text: str) -> Iterator[str]:
+    """Iterate over the lines in which each statement stands, whole and as they are spelt."""
+    lines, before, found = text.split("\n"), None, ""
+    for node in nodes:
+        span = lines_of(node)
+        if span != before:  # of thousands on one line, each would copy all of it
+            before, found = span, "\n".join(lines[number] for number in span).strip()
+        yield found
