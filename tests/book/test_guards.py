@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 
 from cvlab.classroom import exercises, notebooks
-from cvlab.classroom.book import address, hygiene, links, readable, systems
+from cvlab.classroom.book import address, hygiene, links, readable, sections, systems
 
 
 def edit(path: Path, change) -> None:
@@ -161,6 +161,25 @@ def test_another_address(copy):
     readme = root / "README.md"
     readme.write_text(readme.read_text() + f"\nhttps://github.com/someone-else/{name}\n")
     assert any("someone-else" in fault for fault in address.faults(root))
+
+
+def test_a_link_to_a_section_that_is_not_there(copy):
+    """Found in the sources, which the built book would say minutes later."""
+    root = copy()
+
+    def plant(cells):
+        first(cells, "markdown")["source"] += (
+            "\n\n[a](05_edges.ipynb#no-such-section), [b](05_edges.ipynb#the-gradient-two-central-"
+            "differences), [c](99_none.ipynb#a), [d](../book/errata.md#nothing)"
+        )
+
+    edit(root / "chapters" / "01_knn.ipynb", plant)
+    name = "chapters/01_knn.ipynb: "
+    assert sections.faults(root) == [
+        f"{name}05_edges.ipynb has no section with the anchor 'no-such-section'.",
+        f"{name}99_none.ipynb#a names a file that is not there.",
+        f"{name}../book/errata.md has no section with the anchor 'nothing'.",
+    ]
 
 
 @pytest.mark.slow

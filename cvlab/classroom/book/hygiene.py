@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from cvlab.classroom import exercises, notebooks
-from cvlab.classroom.book import address, readable, systems
+from cvlab.classroom.book import address, readable, sections, systems
 from cvlab.classroom.grading.intake import tasks as grading
 from cvlab.classroom.notebooks import ROOT, NotebookError
 from cvlab.classroom.running import budget
@@ -465,5 +465,6 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     systems.faults,
     exercises.faults,
     address.faults,
+    sections.faults,
     *readable.RULES,
 )
