@@ -48,8 +48,8 @@ class Difference:
     Attributes:
         reason: what differs; no value of either side, but the size of the student's.
         place: where, such as ``item 2``; empty for the whole.
-        bare: the reason without that size, which a function may choose by its hidden input; empty
-            if there is none in it.
+        bare: the reason without that size and without counts, which a function may choose by its
+            hidden input; empty if there is none in it.
 
     >>> str(Difference("contains nan", "item 2"))
     'item 2: contains nan'
@@ -217,7 +217,7 @@ class _Options:
         if not wrong.any():
             return None
         nan = _not_finite(got, expected)
-        return nan or Difference(_counted(int(wrong.sum()), wrong.size))
+        return nan or _values(int(wrong.sum()), wrong.size)
 
     def sequences(self, got: list | tuple, expected: list | tuple, depth: int) -> Difference | None:
         if len(got) != len(expected):
@@ -240,7 +240,7 @@ class _Options:
         wrong = [pair for pair in pairs if not self.agree(*pair)]
         if any(is_nan(ours[0]) and not is_nan(theirs[0]) for ours, theirs in wrong):
             return Difference("contains nan")
-        return Difference(_counted(len(wrong), len(pairs))) if wrong else None
+        return _values(len(wrong), len(pairs)) if wrong else None
 
     def unordered(self, got: list, expected: list) -> Difference | None:
         """Compare lists of which only the items matter: text, numbers, or rows of numbers."""
@@ -390,13 +390,13 @@ def _kinds(value: Value, depth: int) -> Iterator[str]:
 def _other_shape(got: np.ndarray, expected: np.ndarray) -> Difference | None:
     if got.ndim != expected.ndim:
         many = "" if expected.ndim == 1 else "s"
-        bare = f"{got.ndim} dimension{'' if got.ndim == 1 else 's'}, expected {expected.ndim}"
+        bare = f"another number of dimensions, expected {expected.ndim}"
         reason = f"shape {got.shape}, expected {expected.ndim} dimension{many}"
         return Difference(reason, bare=bare)
     for axis, (ours, theirs) in enumerate(zip(got.shape, expected.shape, strict=True)):
         if ours != theirs:
-            bare = f"expected another length along axis {axis}"
-            return Difference(f"shape {got.shape}, {bare}", bare=bare)
+            reason = f"shape {got.shape}, expected another length along axis {axis}"
+            return Difference(reason, bare="expected another shape")
     return None
 
 
@@ -419,8 +419,10 @@ def _not_finite(got: np.ndarray, expected: np.ndarray) -> Difference | None:
     return None
 
 
-def _counted(wrong: int, size: int) -> str:
-    return f"{wrong} of {size} values differ{'s' * (size == 1)} by more than the tolerance"
+def _values(wrong: int, size: int) -> Difference:
+    how = "by more than the tolerance"
+    counted = f"{wrong} of {size} values differ{'s' * (size == 1)} {how}"
+    return Difference(counted, bare=f"values differ {how}")
 
 
 # ---------------------------------------------------------------------------- rows in any order

@@ -1081,8 +1081,11 @@ def test_a_difference_holds_only_words():
         {"boxes": [np.zeros(3), np.ones(3)]}, {"boxes": [np.zeros(3)] * 2}, names=["boxes"]
     )
     assert found == Difference(
-        "3 of 3 values differ by more than the tolerance", "the value of 'boxes', item 1"
+        "3 of 3 values differ by more than the tolerance",
+        "the value of 'boxes', item 1",
+        bare="values differ by more than the tolerance",
     )
+    assert found.sparing() == "What it returns: values differ by more than the tolerance."
     assert str(replace(found, place="")) == found.reason
 
 

@@ -7,6 +7,7 @@ import json
 import mmap
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -139,7 +140,10 @@ def softmax(x):
 def test_what_a_function_chooses_by_its_input_is_not_shown(court):
     sized = "def softmax(x):\n    return np.zeros((0, int(1e5 * abs(x.ravel()[0]))))"
     (*_, result) = graded(court, softmax=sized).tasks
-    assert result.reason == "What it returns: expected another length along axis 0."
+    assert result.reason == "What it returns: expected another shape."
+    assert re.fullmatch(
+        r"\w+: shape \(0, \d+\), expected another length along axis 0\.", result.detail
+    )
     lined = """
 def softmax(x):
     code = "\\n" * int(1e5 * abs(x.ravel()[0])) + "1 / 0"
@@ -147,6 +151,31 @@ def softmax(x):
 """
     (*_, result) = graded(court, softmax=lined).tasks
     assert result.reason == "Called with the grader's input it stops with ZeroDivisionError."
+
+
+#: What a function returns by a number from 0 to 7 that it takes from its hidden input.
+CHOICES = {
+    "how many values are right": "y = np.exp(x) / np.exp(x).sum(-1, keepdims=True)\n"
+    "    y.ravel()[: 1 + number] += 1\n    return y",
+    "how many dimensions": "return np.zeros((1,) * (3 + number))",
+    "which axis": "return np.zeros(x.shape)[number % 2 :]",
+    "how long": "return np.zeros(number)",
+    "which value": "return np.full(x.shape, number)",
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_page_says_the_same_whatever_a_function_chooses_by_its_input(court, choice):
+    """The instructor's record says more."""
+    told = set()
+    for number in (0, 3, 7):
+        answer = f"def softmax(x):\n    x = np.asarray(x)\n    number = {number}\n    "
+        (*_, result) = graded(court, softmax=answer + CHOICES[choice]).tasks
+        assert result.verdict == "wrong"
+        told.add((result.reason, result.hint.split("\n")[0]))
+        assert result.detail
+        assert result.detail not in result.reason
+    assert len(told) <= (2 if choice in ("which axis", "how long") else 1)  # also the right shape
 
 
 def test_the_replay_leaves_out_the_guilty_cell(court):

@@ -83,6 +83,8 @@ class TaskResult:
         reason: a sentence for the student; never a hidden input or an expected value.
         hint: where to look; may be empty.
         code: the student's code of this task, for their feedback page.
+        detail: for the instructor alone, what the reason leaves out: how many values differ, which
+            shape came back. A function may choose these by its hidden input.
 
     Raises:
         RecordError: if a field has another type, or a number or the verdict is impossible.
@@ -95,6 +97,7 @@ class TaskResult:
     reason: str = ""
     hint: str = ""
     code: str = ""
+    detail: str = ""
 
     def __post_init__(self) -> None:
         task = _label(self.task, "a task's name")
@@ -109,6 +112,7 @@ class TaskResult:
             reason=_text(self.reason, f"the reason of {task}", SENTENCE),
             hint=_text(self.hint, f"the hint of {task}", SENTENCE),
             code=_text(self.code, f"the code of {task}", CODE, code=True),
+            detail=_text(self.detail, f"the detail of {task}", SENTENCE),
         )
 
 

@@ -203,25 +203,29 @@ class Hearing:
         reason = " ".join([outcome.reason, *remarks])
         # The hint is about wrong values; an endless loop and a missing bracket are something else.
         hint = "" if told or outcome.ended else reasons.sentence(probe.hint)
-        return result_of(task, answer, verdict, points=points, reason=reason, hint=hint)
+        detail = f"{probe.name}: {outcome.detail}." if outcome.detail else ""
+        said = {"reason": reason, "hint": hint, "detail": detail}
+        return result_of(task, answer, verdict, points=points, **said)
 
     def _outcome(self, task: Task, probe: Probe, answer: Answer) -> ProbeOutcome:
         """Call a probe and compare what it returns with the right value."""
-        reply = self.examiner.probe(self.sitting, task, probe)
+        reply, detail = self.examiner.probe(self.sitting, task, probe), ""
         if reply.fate == "ok":
-            fate, reason = self._compared(task, probe, reply)
+            fate, reason, detail = self._compared(task, probe, reply)
         elif reply.fate == "error":
             own = reasons.own_error(answer, self.replies)
             fate, reason = ("error", own) if own else reasons.stopped(reply)
         else:
             fate, reason = verdict_of(reply), f"Called with the grader's input, {reply.message}."
-        return ProbeOutcome(task.name, probe.name, fate, reason)
+        return ProbeOutcome(task.name, probe.name, fate, reason, detail)
 
-    def _compared(self, task: Task, probe: Probe, reply: Reply) -> tuple[str, str]:
-        """Return a probe's fate, and what is wrong with its value."""
+    def _compared(self, task: Task, probe: Probe, reply: Reply) -> tuple[str, str, str]:
+        """Return a probe's fate, what is wrong with its value, and the same for the instructor."""
         normal = self.examiner.referee.normal(probe, reply.value)
         if normal.fate != "ok":
-            return "wrong", reasons.FORM
+            return "wrong", reasons.FORM, ""
         expected = self.references[task.name, probe.name]
         difference = compare.compare(normal.value, expected, **probe.comparison)
-        return ("wrong", difference.sparing()) if difference else ("passed", "")
+        if difference is None:
+            return "passed", "", ""
+        return "wrong", difference.sparing(), str(difference)

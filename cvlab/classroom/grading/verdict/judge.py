@@ -23,7 +23,7 @@ from cvlab.classroom.grading.verdict.examiner import Examiner
 from cvlab.classroom.grading.verdict.hearing import hear
 from cvlab.classroom.grading.verdict.outcomes import Graded
 
-RULES_VERSION = "2"  # another one where the same submission may get other points
+RULES_VERSION = "3"  # another one where the same submission may get other points
 
 
 class Judge:

@@ -29,6 +29,7 @@ class ProbeOutcome:
     probe: str
     fate: str
     reason: str = ""
+    detail: str = ""
 
     @property
     def ended(self) -> bool:
@@ -78,9 +79,11 @@ def result_of(
     points: float = 0.0,
     reason: str = "",
     hint: str = "",
+    detail: str = "",
 ) -> TaskResult:
     """Return the result of an answer that was read."""
-    return TaskResult(task.name, points, task.points, verdict, reason, hint, answer.source)
+    code = answer.source
+    return TaskResult(task.name, points, task.points, verdict, reason, hint, code, detail)
 
 
 def nothing(task: Task, reason: str) -> TaskResult:
