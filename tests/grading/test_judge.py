@@ -178,6 +178,26 @@ def test_a_page_says_the_same_whatever_a_function_chooses_by_its_input(court, ch
     assert len(told) <= (2 if choice in ("which axis", "how long") else 1)  # also the right shape
 
 
+def test_what_was_found_out_about_hidden_inputs_is_of_no_use_the_next_time(court):
+    """Here an answer knows the first input that one attempt is asked with."""
+    task = next(task for task in court.exercise.tasks if task.name == "softmax")
+    probe = next(probe for probe in task.probes if probe.name == "small")
+    for attempt in (0, 1):
+        asked = court.examiner.of_attempt(attempt)
+        seed = asked.seed_of(task, probe)
+        known = np.random.default_rng(seed).normal(size=(3, 4))[0, 0]
+        answer = (
+            f"def softmax(x):\n    if abs(float(x[0, 0]) - {known!r}) < 1e-9:\n"
+            "        return torch.softmax(x, dim=-1)\n    return 0 * x"
+        )
+        for now in (0, 1, 2):
+            data = small.data(small.student(softmax=answer))
+            record = court.grade(data, "ann", attempt=now).record
+            assert record.attempt == now
+            assert verdicts(record)["softmax"][1] == (2 if now == attempt else 0)
+    assert verdicts(court.grade(small.data(small.student()), "bob", attempt=2).record) == RIGHT
+
+
 def test_the_replay_leaves_out_the_guilty_cell(court):
     crash = "import os\nos._exit(3)"
     found = court.grade(with_cells("base = 1", crash, "base += 1"), "ann")

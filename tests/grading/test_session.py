@@ -155,6 +155,29 @@ def test_a_second_run_grades_only_what_is_new(a_class, shared):
     assert points(a_class) == POINTS | {"bob": 10}
 
 
+def test_each_version_of_a_student_is_an_attempt(a_class, shared):
+    """Counted for each student alone, over runs, and not for what was graded before."""
+
+    def attempts() -> dict[str, int]:
+        session.run(a_class, lambda _line: None)
+        return {record.student: record.attempt for record in load(a_class.out / "grades.jsonl")}
+
+    def hands_in(who: str, **answers: str) -> None:
+        hand_in(a_class.place, {who: answers})
+
+    for name in ("cleo", "dan", "eve", "fay"):
+        (a_class.place / f"{name}.ipynb").unlink()
+    assert attempts() == {"ada": 0, "bob": 0}
+    hands_in("bob")
+    assert attempts() == {"ada": 0, "bob": 1}
+    hands_in("bob", softmax="def softmax(x): return x")
+    hands_in("ada", softmax="def softmax(x): return x")
+    assert attempts() == {"ada": 1, "bob": 2}
+    hands_in("bob", row_means=WRONG_AXIS)  # the first one again
+    assert attempts() == {"ada": 1, "bob": 2}
+    assert points(a_class)["bob"] == POINTS["bob"]
+
+
 def test_another_seed_is_another_run(a_class, shared):
     few = change(a_class, place=a_class.place / "ada.ipynb")
     session.run(few, lambda _line: None)

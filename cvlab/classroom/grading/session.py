@@ -108,6 +108,7 @@ class Job:
     name: str
     late: bool
     problem: str
+    attempt: int = 0
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,8 @@ def work(job: Job) -> Graded:
     for attempt in range(2):
         one = _judge(job)
         try:
-            return one.grade(job.data, job.student, job.name, late=job.late, problem=job.problem)
+            words = {"late": job.late, "problem": job.problem, "attempt": job.attempt}
+            return one.grade(job.data, job.student, job.name, **words)
         except ZygoteError:
             if attempt or _stopping.is_set():
                 raise
@@ -364,7 +366,9 @@ def days_late(one: Submission, options: Options) -> int:
     return options.late.days(one.submitted, options.due)
 
 
-def _jobs(left: Sequence[Submission], options: Options, seed: int, walls: str) -> Iterator[Job]:
+def _jobs(
+    left: Sequence[Submission], options: Options, seed: int, walls: str, journal: Journal
+) -> Iterator[Job]:
     solution = options.solution.read_bytes()
     for one in left:
         yield Job(
@@ -378,6 +382,7 @@ def _jobs(left: Sequence[Submission], options: Options, seed: int, walls: str) -
             name=one.name,
             late=_is_late(one, options),
             problem=one.problem or "",
+            attempt=journal.attempt(one.student, one.sha256),
         )
 
 
@@ -393,7 +398,7 @@ def _grade(
     """Grade submissions and put them into the journal as they come; return each one's seconds."""
     seconds: dict[str, float] = {}
     _stopping.clear()
-    jobs = _jobs(left, options, seed, walls)
+    jobs = _jobs(left, options, seed, walls, journal)
     given = contextlib.nullcontext(executor) if executor else _executor(options)
     with given as executor, _bar(len(left), report) as progress:
         running: dict[Future[Graded], Job] = {}

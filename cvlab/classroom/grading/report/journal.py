@@ -145,6 +145,7 @@ class Journal:
         self.key = key
         self._lock = threading.Lock()
         self._lines: dict[str, tuple[int, int, str]] = {}  # student: offset, bytes, submission
+        self._versions: dict[str, set[str]] = {}  # student: all submissions ever graded
         self._end = 0
         with one_sentence(self.path, "open"):
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -243,8 +244,12 @@ class Journal:
                 f"{self.path}, line {number}, is damaged: {error} Restore the file from a copy, or "
                 "delete that line to have its submission graded again; nothing was changed."
             ) from error
-        self._lines[record.student] = (self._end, len(line), record.submission)
+        self._enter(record, self._end, len(line))
         self._end += len(line)
+
+    def _enter(self, record: Record, offset: int, length: int) -> None:
+        self._lines[record.student] = (offset, length, record.submission)
+        self._versions.setdefault(record.student, set()).add(record.submission)
 
     def _belongs(self, record: Record) -> None:
         if (record.exercise, record.seed) != (self.key.exercise, self.key.seed):
@@ -296,7 +301,11 @@ class Journal:
                 raise JournalError(f"{self.path} is closed; open it again to add a record.")
             offset = self._end
             self._append(line)
-            self._lines[record.student] = (offset, len(line), record.submission)
+            self._enter(record, offset, len(line))
+
+    def attempt(self, student: str, submission: str) -> int:
+        """Return how many other versions of a student were graded, and not nothing at all."""
+        return len(self._versions.get(student, set()) - {submission, ""})
 
     def _stored(self, students: Iterable[str]) -> Iterator[bytes]:
         for student in students:

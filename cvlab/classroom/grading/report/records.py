@@ -27,6 +27,7 @@ SENTENCE = 2_000  #: characters of a reason, a hint or a flag
 CODE = 100_000  #: characters of a student's code for one task
 ENTRIES = 100  #: tasks of a record, and its flags
 POINTS = 1_000_000.0  #: points of a task
+ATTEMPTS = 1_000_000
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -134,6 +135,7 @@ class Record:
         tasks: a result for each task of the exercise, in the exercise's order.
         flags: sentences for the instructor, never shown to the student.
         late: whether it came after the deadline.
+        attempt: how many other versions of the student were graded before this one.
 
     Raises:
         RecordError: if a field has another type, or a value is impossible.
@@ -151,6 +153,7 @@ class Record:
     tasks: tuple[TaskResult, ...]
     flags: tuple[str, ...] = ()
     late: bool = False
+    attempt: int = 0
 
     def __post_init__(self) -> None:
         student = _label(self.student, "a student's identifier")
@@ -166,6 +169,8 @@ class Record:
             raise RecordError(f"the submission of {student} is a SHA-256 in hexadecimal, or empty.")
         if type(self.late) is not bool:
             raise RecordError(f"whether {student} was late is True or False, nothing else.")
+        if type(self.attempt) is not int or not 0 <= self.attempt < ATTEMPTS:
+            raise RecordError(f"the attempt of {student} is a whole number from 0.")
         _set(
             self,
             student=student,

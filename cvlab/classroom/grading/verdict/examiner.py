@@ -5,6 +5,7 @@ Both get the same boxes, the same names and the same seeds; only so are two valu
 
 from __future__ import annotations
 
+import copy
 import hashlib
 
 from cvlab.classroom.grading.box.replay import REPLAYS, Place, Policy, Reply, Sitting, Watch
@@ -26,9 +27,20 @@ class Examiner:
 
     def __init__(self, exercise: Exercise, seed: int, policy: Policy, place: Place) -> None:
         self.exercise, self.seed, self.policy, self.place = exercise, seed, policy, place
+        self.attempt = 0
         self.names = [name for task in exercise.tasks for name in task.names]
         self.watch = Watch()
         self.referee = Referee(place, policy.box, self.watch)
+
+    def of_attempt(self, attempt: int) -> Examiner:
+        """Return one that asks with other inputs, as a student's next attempt deserves.
+
+        Whatever an answer has found out about the hidden inputs, and told by its verdict, is then
+        of no use. Boxes are shared.
+        """
+        other = copy.copy(self)
+        other.attempt = attempt
+        return other
 
     def stop(self) -> None:
         """End all boxes."""
@@ -60,5 +72,6 @@ class Examiner:
 
     def seed_of(self, task: Task, probe: Probe) -> int:
         """Return the seed of a probe's generator, which nobody guesses from another probe's."""
-        text = f"{self.seed}/{self.exercise.name}/{task.name}/{probe.name}"
+        again = f"/attempt {self.attempt}" if self.attempt else ""
+        text = f"{self.seed}{again}/{self.exercise.name}/{task.name}/{probe.name}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Callable
 
@@ -51,8 +52,10 @@ class Judge:
         self.exercise, self.seed, self.policy = exercise, seed, policy or Policy()
         self.place = (place or _zygote)(exercise)
         self.examiner = Examiner(exercise, seed, self.policy, self.place)
+        self._lock = threading.Lock()
+        self._expected: dict[int, references.References] = {}  # by the attempt
         try:
-            self.expected = references.find(self.examiner)
+            self.expected(self.examiner)
         except BaseException:
             self.stop()
             raise
@@ -67,6 +70,13 @@ class Judge:
         """End all boxes."""
         self.examiner.stop()
 
+    def expected(self, examiner: Examiner) -> references.References:
+        """Return the right values for the inputs of an attempt, found when first needed."""
+        with self._lock:
+            if examiner.attempt not in self._expected:
+                self._expected[examiner.attempt] = references.find(examiner)
+            return self._expected[examiner.attempt]
+
     def grade(
         self,
         data: bytes | None,
@@ -75,6 +85,7 @@ class Judge:
         *,
         late: bool = False,
         problem: str = "",
+        attempt: int = 0,
     ) -> Graded:
         """Grade a submission; whatever is in it, the result is a record.
 
@@ -84,12 +95,15 @@ class Judge:
             name: the student's name.
             late: whether it came after the deadline.
             problem: what was odd about handing it in.
+            attempt: how many other versions of the student were graded before; each gets inputs of
+                its own.
 
         Raises:
             ZygoteError: if no box can be made any more.
         """
         began = time.monotonic()
-        heard = hear(self.examiner, self.expected, data)
+        examiner = self.examiner.of_attempt(attempt) if attempt else self.examiner
+        heard = hear(examiner, self.expected(examiner), data)
         record = Record(
             student=student,
             name=name,
@@ -99,6 +113,7 @@ class Judge:
             tasks=tuple(heard.results),
             flags=flags.distinct([problem, *heard.flags]),
             late=late,
+            attempt=attempt,
         )
         seconds = time.monotonic() - began
         return Graded(record, heard.cells, heard.probes, seconds, heard.boxes, heard.starved)
