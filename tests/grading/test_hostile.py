@@ -181,7 +181,7 @@ def numbers(court: judge.Judge) -> list[float]:
             exec(probe.source, here)
             here[probe.name](np.random.default_rng(court.examiner.seed_of(task, probe)))
     assert len(seen) == 5 + 3 + 2 + 2  # calls: row_means, halves, softmax
-    return [*floats(seen), *floats(list(court.expected.values()))]
+    return [*floats(seen), *floats(list(court.expected(court.examiner).values()))]
 
 
 def floats(value: Any) -> Iterator[float]:
@@ -216,7 +216,7 @@ def shown(record: records.Record) -> str:
 
 
 def test_the_search_for_hidden_numbers_finds_them(court, hidden):
-    value = next(floats([court.expected["softmax", "small"]]))
+    value = next(floats([court.expected(court.examiner)["softmax", "small"]]))
     for spelt in (repr(value), f"{value:.12f}", f"x{value * 1e9:.0f}y", f"[-{value}, 3]"):
         assert leaked(f"<p>it stops with {spelt} &amp; no more</p>", hidden), spelt
     planted = records.TaskResult("softmax", 0, 4, "error", f"It stops with {value}.")
@@ -366,7 +366,7 @@ def test_no_probe_and_no_expected_value_is_in_the_memory_of_a_box():
     patient = dataclasses.replace(parsed, tasks=tuple(map(_patient, parsed.tasks)))
     policy = dataclasses.replace(Policy(), cell_seconds=60.0, total_seconds=300.0)
     with judge.Judge(patient, 11, policy) as court:
-        expected = [*floats(list(court.expected.values()))]
+        expected = [*floats(list(court.expected(court.examiner).values()))]
         values = [np.float64(value).tobytes() for value in expected[:20:3]]
         own = [b"def random_tables(rng)", b"[row_means(table)"]
         sources = [
