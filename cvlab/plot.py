@@ -36,8 +36,7 @@ __all__ = [
     "use_style",
 ]
 
-#: Okabe and Ito's eight colours, told apart by readers with any common colour blindness; yellow is
-#: left out because it vanishes on white.
+#: Okabe and Ito's, told apart with any common colour blindness; yellow would vanish on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 #: Line styles go with the colours, so that curves also differ in print.
@@ -152,7 +151,7 @@ def table(
     """Display measured results as a table with a caption.
 
     Args:
-        rows: one sequence of cells a row; floats are rounded to ``digits`` significant digits.
+        rows: one sequence of cells a row; floats are rounded, and keep zeros as their column does.
         columns: headings, one a column.
         caption: what the table shows and under which conditions.
         digits: significant digits of floats.
@@ -162,23 +161,27 @@ def table(
     """
     from IPython.display import display
 
-    def text(cell: Any) -> str:
-        if isinstance(cell, (float, np.floating)):
-            shown = f"{cell:.{digits}g}"
-            large = 10**digits <= abs(float(shown)) < 10**15
-            return typeset(f"{cell:,.0f}" if large else shown)
-        if isinstance(cell, (int, np.integer)) and not isinstance(cell, bool):
-            return typeset(f"{cell:,}")
-        return str(cell)
+    def decimals(cell: Any, kind: str = "") -> int:
+        shown = f"{cell:{kind}.{digits}g}" if isinstance(cell, (float, np.floating)) else ""
+        return 0 if "e" in shown else len(shown.partition(".")[2])
+
+    def text(cell: Any, places: int = 0) -> str:
+        if not isinstance(cell, (float, np.floating)):
+            whole = isinstance(cell, (int, np.integer)) and not isinstance(cell, bool)
+            return typeset(f"{cell:,}") if whole else str(cell)
+        if 10**digits <= abs(float(f"{cell:.{digits}g}")) < 10**15:
+            return typeset(f"{cell:,.0f}")
+        kept = min(places, decimals(cell, "#"))
+        return typeset(f"{cell:.{kept}f}" if kept else f"{cell:.{digits}g}")
 
     for row in rows:
         if len(row) != len(columns):
             raise ValueError(f"a row has {len(row)} cells for {len(columns)} columns: {row!r}.")
     head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(text(cell))}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
+    places = [max(map(decimals, column)) for column in zip(*rows, strict=True)]
+    cells = [list(map(text, row, places)) for row in rows]
+    tagged = [[f"<td>{html.escape(cell)}</td>" for cell in row] for row in cells]
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in tagged)
     name = html.escape(caption)
     # The caption stands outside the part that scrolls, or a phone would cut it off.
     shown = (
@@ -186,7 +189,7 @@ def table(
         f'<div tabindex="0" role="region" aria-label="{name}"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>"
     )
-    plain = "\n".join(" | ".join(text(cell) for cell in row) for row in [list(columns), *rows])
+    plain = "\n".join(map(" | ".join, [list(columns), *cells]))
     display({"text/html": shown, "text/plain": f"{caption}\n{plain}"}, raw=True)
 
 

@@ -171,7 +171,7 @@ def test_table():
     assert [cell.text for cell in page.find_all("th")] == ["method", "accuracy & more", "steps"]
     assert all(cell["scope"] == "col" for cell in page.find_all("th"))
     body = [[cell.text for cell in row.find_all("td")] for row in page.tbody.find_all("tr")]
-    assert body == [["k = 1", "0.988", "1,234,567"], ["<b>", "12,346", "7"], ["-", "−0.5", "0"]]
+    assert body == [["k = 1", "0.988", "1,234,567"], ["<b>", "12,346", "7"], ["-", "−0.500", "0"]]
     assert data["text/plain"].splitlines()[:3] == [
         "Results <here>",
         "method | accuracy & more | steps",
@@ -197,6 +197,21 @@ def test_table():
 )
 def test_typeset(number, wanted):
     assert plot.typeset(number) == wanted
+
+
+def test_table_keeps_zeros_as_far_as_the_column_and_the_digits_go():
+    rows = [[0.5, 12.0, 3.0, 0.0], [0.463, 0.123, 4.0, 1e-6], [0.04, float("nan"), 5.0, 0.25]]
+    data = displayed(lambda: plot.table(rows, list("abcd"), caption="c"))
+    assert data["text/plain"].splitlines()[2:] == [
+        "0.500 | 12.0 | 3 | 0.00",
+        "0.463 | 0.123 | 4 | 10⁻⁶",
+        "0.040 | nan | 5 | 0.25",
+    ]
+
+
+def test_table_without_rows_has_its_head():
+    data = displayed(lambda: plot.table([], ["a", "b"], caption="c"))
+    assert data["text/plain"].splitlines() == ["c", "a | b"]
 
 
 def test_table_writes_powers_of_ten():
