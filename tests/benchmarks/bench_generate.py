@@ -1,8 +1,9 @@
-"""What Part VII measures images with, against compiled libraries: PSNR and SSIM.
+"""Part VII against compiled libraries: PSNR, SSIM and histogram equalisation.
 
     python tests/benchmarks/bench_generate.py [--repeats 15] [--only SSIM]
 
-Form of the table, clock and checks are those of ``bench_features.py``.
+Equalisation lives in a cell of a notebook, from which ``bench_features.load`` takes it; form of the
+table, clock and checks are those of ``bench_features.py``.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+import skimage.exposure
 import skimage.metrics
-from bench_features import Row, conditions, near, options, photograph, print_table
+from bench_features import Row, conditions, load, near, options, photograph, print_table
 
 from cvlab import metrics
 
@@ -54,13 +56,40 @@ def quality_rows(side: int) -> Iterator[Row]:
         )
 
 
+def equalise_rows(side: int) -> Iterator[Row]:
+    """A dark photograph of bytes; halves may round either way."""
+    chapter = load("25_autoencoders", "equalise-method")
+    for name in ("camera", "grass"):
+        image = np.rint(255 * photograph(name, side) ** 3).astype(np.uint8)
+        least = np.mean(image == image.min())  # scikit-image does not send the darkest value to 0
+        work = f"histogram equalisation, {name}, {' x '.join(map(str, image.shape))}"
+        yield Row(
+            work,
+            "OpenCV",
+            lambda i=image: chapter.equalise(i),
+            lambda i=image: cv2.equalizeHist(i),
+            lambda ours, theirs: near(1)(ours.astype(int), theirs),
+        )
+        yield Row(
+            work,
+            "scikit-image",
+            lambda i=image: chapter.equalise(i),
+            lambda i=image: skimage.exposure.equalize_hist(i),
+            lambda ours, theirs, s=least: near(1)(ours, 255 * (theirs - s) / (1 - s)),
+        )
+
+
 def main() -> None:
     """Print the table."""
     asked = options(__doc__, side=(512, 16, "side of the photographs in pixels"))
     cv2.setNumThreads(1)
     packages = ("numpy", "scipy", "opencv-python-headless", "scikit-image")
-    print(conditions(packages, asked.repeats, "images float32"), end="\n\n")
-    print_table((lambda: quality_rows(asked.side),), asked.only, asked.repeats)
+    print(conditions(packages, asked.repeats, "images float32, bytes where equalised"), end="\n\n")
+    print_table(
+        (lambda: quality_rows(asked.side), lambda: equalise_rows(asked.side)),
+        asked.only,
+        asked.repeats,
+    )
 
 
 if __name__ == "__main__":
