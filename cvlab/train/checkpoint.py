@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import torch
 
 from cvlab.train import settings
+from cvlab.train.batches import Batches
 from cvlab.train.history import History
 from cvlab.train.refusals import first_line
 from cvlab.train.run import Run
@@ -156,3 +157,13 @@ class Checkpoint:
             f"the checkpoint {str(self._path)!r} is of another model, optimiser or schedule "
             f"({why}); remove it or name another file."
         )
+
+
+def checkpoint_of(
+    run: Run, path: Path | None, train: Batches, validation: Batches | None, **numbers: int
+) -> Checkpoint | None:
+    """Return the file of a run that has not taken a step yet; None if none is asked for."""
+    if path is None:
+        return None
+    found = settings.described(run, train, validation, **numbers)
+    return Checkpoint(path, found, train.generators)

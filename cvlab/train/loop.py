@@ -15,13 +15,12 @@ import torch
 
 from cvlab.train import arguments
 from cvlab.train.batches import Batches, batches, count
-from cvlab.train.checkpoint import Checkpoint
+from cvlab.train.checkpoint import checkpoint_of
 from cvlab.train.history import History, State
 from cvlab.train.measures import Means
 from cvlab.train.progress import progress_bar
 from cvlab.train.refusals import explained_augmentation, explained_loss, explained_model
 from cvlab.train.run import Average, Run
-from cvlab.train.settings import described
 from cvlab.train.surroundings import isolated, set_modes
 from cvlab.train.tensors import Place
 
@@ -174,10 +173,8 @@ def fit(
         patience=patience,
     )
     arguments.check_length(run.scheduler, epochs, count(train))
-    path, saved = arguments.file(checkpoint), None
-    if path is not None:
-        settings = described(run, train, validation, seed=seed, batch_size=batch_size)
-        saved = Checkpoint(path, settings, train.generators)
+    numbers = {"seed": seed, "batch_size": batch_size}
+    saved = checkpoint_of(run, arguments.file(checkpoint), train, validation, **numbers)
     started, shown = time.perf_counter(), progress_bar(epochs, train, run.history, progress)
     with isolated(model, seed, device) as modes, shown as bar:
         if saved is not None:
