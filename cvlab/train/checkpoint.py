@@ -160,10 +160,15 @@ class Checkpoint:
 
 
 def checkpoint_of(
-    run: Run, path: Path | None, train: Batches, validation: Batches | None, **numbers: int
+    run: Run,
+    path: Path | None,
+    train: Batches,
+    validation: Batches | None,
+    seed: int,
+    batch_size: int,
 ) -> Checkpoint | None:
     """Return the file of a run that has not taken a step yet; None if none is asked for."""
     if path is None:
         return None
-    found = settings.described(run, train, validation, **numbers)
+    found = settings.described(run, train, validation, seed=seed, batch_size=batch_size)
     return Checkpoint(path, found, train.generators)

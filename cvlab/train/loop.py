@@ -173,8 +173,7 @@ def fit(
         patience=patience,
     )
     arguments.check_length(run.scheduler, epochs, count(train))
-    numbers = {"seed": seed, "batch_size": batch_size}
-    saved = checkpoint_of(run, arguments.file(checkpoint), train, validation, **numbers)
+    saved = checkpoint_of(run, arguments.file(checkpoint), train, validation, seed, batch_size)
     started, shown = time.perf_counter(), progress_bar(epochs, train, run.history, progress)
     with isolated(model, seed, device) as modes, shown as bar:
         if saved is not None:
