@@ -22,16 +22,17 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cvlab import _arguments
 from cvlab.scenes._arguments import integer, strength
+from cvlab.scenes.batch import Batch
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 __all__ = ["HEAD_AXES", "HEAD_MARKS", "AvatarHeads", "avatar_heads"]
 
@@ -45,7 +46,7 @@ _SPOTS = 6
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
-class AvatarHeads:
+class AvatarHeads(Batch):
     """N images of one head each.
 
     Indexed by a slice, an index array or a mask it gives ``AvatarHeads``.
@@ -64,22 +65,6 @@ class AvatarHeads:
     yaw: np.ndarray
     landmarks: np.ndarray
     visible: np.ndarray
-
-    def torch(self) -> dict[str, torch.Tensor]:
-        """The arrays as tensors that share their memory; ``images`` is (N, 3, S, S)."""
-        import torch
-
-        tensors = {f.name: torch.from_numpy(getattr(self, f.name)) for f in fields(self)}
-        tensors["images"] = tensors["images"].permute(0, 3, 1, 2)
-        return tensors
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: Any) -> AvatarHeads:
-        if isinstance(index, (int, np.integer)):
-            index = [index]
-        return AvatarHeads(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
     def __repr__(self) -> str:
         n, size = self.images.shape[:2]

@@ -33,7 +33,7 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,9 +49,10 @@ from cvlab.scenes.avatar_painter import (
     paint,
     paint_statue,
 )
+from cvlab.scenes.batch import Batch
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 __all__ = ["AvatarScenes", "Avatars", "place_avatars", "sample_avatars"]
 
@@ -60,7 +61,7 @@ _CHUNK = 256
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
-class Avatars:
+class Avatars(Batch):
     """N images of one person each.
 
     Indexed by a slice, an index array or a mask it gives ``Avatars``.
@@ -84,26 +85,6 @@ class Avatars:
     attributes: dict[str, np.ndarray]
     part_masks: np.ndarray
 
-    def torch(self) -> dict[str, torch.Tensor]:
-        """Images (N, 3, H, W), identity, camera, junk and part_masks, sharing their memory."""
-        import torch
-
-        names = ("images", "identity", "camera", "junk", "part_masks")
-        tensors = {name: torch.from_numpy(getattr(self, name)) for name in names}
-        tensors["images"] = tensors["images"].permute(0, 3, 1, 2)
-        return tensors
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: Any) -> Avatars:
-        if isinstance(index, (int, np.integer)):
-            index = [index]
-        places = np.arange(len(self))[index]
-        picked = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "attributes"}
-        attributes = {name: value[places] for name, value in self.attributes.items()}
-        return Avatars(**{k: v[places] for k, v in picked.items()}, attributes=attributes)
-
     def __repr__(self) -> str:
         n, height, width = self.part_masks.shape
         people = len(np.unique(self.identity))
@@ -111,7 +92,7 @@ class Avatars:
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
-class AvatarScenes:
+class AvatarScenes(Batch):
     """N scenes of several people.
 
     Indexed by a slice, an index array or a mask it gives ``AvatarScenes``.
@@ -132,20 +113,6 @@ class AvatarScenes:
     visible: list[np.ndarray]
     distractors: list[np.ndarray]
     light: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: Any) -> AvatarScenes:
-        if isinstance(index, (int, np.integer)):
-            index = [index]
-        places = np.arange(len(self))[index]
-        picked = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            is_list = isinstance(value, list)
-            picked[field.name] = [value[k] for k in places] if is_list else value[places]
-        return AvatarScenes(**picked)
 
     def __repr__(self) -> str:
         height, width = self.images.shape[1:3]

@@ -16,16 +16,17 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cvlab.scenes._arguments import integer
+from cvlab.scenes.batch import Batch
 from cvlab.scenes.figure_description import JOINT_PARTS, PARTS, WALL, Person
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 __all__ = ["Figures", "figure_camera", "render_figures"]
 
@@ -35,7 +36,7 @@ _RADII = np.array([0.115, 0.05, *np.repeat([0.105, 0.052, 0.045, 0.042, 0.078, 0
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
-class Figures:
+class Figures(Batch):
     """N images of P people each, and what is true of them.
 
     Indexed by a slice, an index array or a mask it gives ``Figures``.
@@ -70,31 +71,6 @@ class Figures:
     def sided(self) -> np.ndarray:
         """(N, P) bool, whether left and right differ in colour."""
         return np.array([[person.sided for person in crowd] for crowd in self.people], bool)
-
-    def torch(self) -> dict[str, torch.Tensor]:
-        """The arrays as tensors that share their memory; ``images`` is (N, 3, H, W)."""
-        import torch
-
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        tensors = {k: torch.from_numpy(v) for k, v in values.items() if isinstance(v, np.ndarray)}
-        tensors["images"] = tensors["images"].permute(0, 3, 1, 2)
-        return tensors
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: Any) -> Figures:
-        if isinstance(index, (int, np.integer)):
-            index = [index]
-        places = np.arange(len(self))[index]
-        picked = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            is_list = isinstance(value, list)
-            picked[field.name] = (
-                [value[k] for k in places] if is_list else None if value is None else value[places]
-            )
-        return Figures(**picked)
 
     def __repr__(self) -> str:
         n, height, width = self.parts.shape

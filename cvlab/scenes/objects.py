@@ -56,13 +56,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cvlab.scenes.batch import Batch
 from cvlab.scenes.catalogue import OBJECTS, PALETTES, body
 from cvlab.scenes.modelling import Body, fit, part
 from cvlab.scenes.sampling import NOISE_SIGMA
 from cvlab.scenes.solids import Camera, Faceted, Rendering, Solid, Surface, Turned, cast
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 __all__ = ["View", "Views", "view", "views"]
 
@@ -93,7 +94,7 @@ class View(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
-class Views:
+class Views(Batch):
     """N views; the attributes are those of ``View``, one entry a view.
 
     Indexed by an integer it gives a ``View``; by a slice, an index array or a mask, ``Views``.
@@ -108,9 +109,6 @@ class Views:
     scales: np.ndarray
     shifts: np.ndarray  # (N, 2)
 
-    def __len__(self) -> int:
-        return len(self.identities)
-
     def __getitem__(self, index: Any) -> Any:
         values = [getattr(self, field.name)[index] for field in fields(self)]
         if not isinstance(index, (int, np.integer)):
@@ -121,14 +119,6 @@ class Views:
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """The images (N, S, S, 3) and identities (N,), as a classifier wants them."""
         return self.images, self.identities
-
-    def torch(self) -> dict[str, torch.Tensor]:
-        """The arrays as tensors that share their memory; ``images`` is (N, 3, S, S)."""
-        import torch
-
-        tensors = {f.name: torch.from_numpy(getattr(self, f.name)) for f in fields(self)}
-        tensors["images"] = tensors["images"].permute(0, 3, 1, 2)
-        return tensors
 
     def __repr__(self) -> str:
         side = self.images.shape[1]
