@@ -264,7 +264,10 @@ def unit_image(picture: Any) -> np.ndarray:
     """
     mode = getattr(picture, "mode", None)
     if mode == "I":  # what PIL makes of a grey PNG of 16 bits in older versions
-        picture = np.asarray(picture).astype(np.uint16)
+        wide = np.asarray(picture)
+        if wide.size and not 0 <= wide.min() <= wide.max() <= 65535:
+            raise TypeError("an image has 8 or 16 bits a value, and this one more.")
+        picture = wide.astype(np.uint16)
     elif mode in ("P", "PA", "CMYK", "YCbCr", "RGBA", "RGBX"):
         picture = picture.convert("RGB")
     elif mode in ("LA", "La"):

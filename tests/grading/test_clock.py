@@ -36,8 +36,9 @@ while True:
 @contextlib.contextmanager
 def running(source: str, core: int | None = None):
     """A process that executes some code, on one core of the machine if that is said."""
-    command = [sys.executable, "-c", f"print(flush=True)\n{source}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", f"print(flush=True)\ninput()\n{source}"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:
         process.stdout.readline()
         if core is not None:
             os.sched_setaffinity(process.pid, {core})
@@ -45,6 +46,12 @@ def running(source: str, core: int | None = None):
             yield process
         finally:
             process.kill()
+
+
+def go(process: subprocess.Popen) -> None:
+    """Let a process begin, once its clock runs."""
+    process.stdin.write(b"\n")
+    process.stdin.flush()
 
 
 def looked(clock: Clock, seconds: float) -> float:
@@ -60,6 +67,7 @@ def test_sleeping_counts_as_on_the_wall():
     with running("import time\ntime.sleep(1000)") as process:
         began = time.monotonic()
         clock = Clock(process.pid, 0.5)
+        go(process)
         used = looked(clock, 1.0)
         passed = time.monotonic() - began
     assert 0.5 * passed < used <= passed
@@ -70,9 +78,10 @@ def test_waiting_for_a_processor_does_not_count():
     core = min(os.sched_getaffinity(0))
     with contextlib.ExitStack() as others:
         for _ in range(5):
-            others.enter_context(running("while True: pass", core))
+            go(others.enter_context(running("while True: pass", core)))
         process = others.enter_context(running("while True: pass", core))
         clock = Clock(process.pid, 100)
+        go(process)
         before, _ = usage(process.pid)
         began = time.monotonic()
         used = looked(clock, 3.0)
@@ -96,6 +105,7 @@ time.sleep(1000)
 """
     with running(source) as process:
         clock = Clock(process.pid, 1.0)
+        go(process)
         assert process.stdout.readline() == b"done\n"
         assert clock.look() >= 1.7
         assert list(family(process.pid)) == [process.pid]
@@ -104,12 +114,14 @@ time.sleep(1000)
 def test_time_that_is_hidden_in_children_counts():
     with running(HIDDEN) as process:
         clock = Clock(process.pid, 1.0)
+        go(process)
         assert until(lambda: clock.look() > 1.0)
 
 
 def test_what_has_ended_uses_nothing_more():
     with running("") as process:
         clock = Clock(process.pid, 100)
+        go(process)
         process.wait(GIVE_UP)
         assert usage(process.pid) == (0.0, {})
         assert clock.end() < GIVE_UP

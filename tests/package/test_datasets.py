@@ -717,6 +717,10 @@ def test_all_depths_and_modes_become_numbers_from_0_to_1(shape):
             np.testing.assert_array_equal(unit_image(opened), deep.astype(np.float32) / 65535)
         np.testing.assert_array_equal(unit_image(picture.convert("I;16")), expected / 257)
         np.testing.assert_array_equal(unit_image(picture.convert("LA")), expected)
+        older = Image.fromarray(deep.astype(np.int32))
+        np.testing.assert_array_equal(unit_image(older), deep.astype(np.float32) / 65535)
+        with pytest.raises(TypeError, match="8 or 16 bits a value, and this one more"):
+            unit_image(Image.fromarray(deep.astype(np.int32) + 65536))
         bits = picture.convert("1")
         np.testing.assert_array_equal(unit_image(bits), np.asarray(bits).astype(np.float32))
         return

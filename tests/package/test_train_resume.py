@@ -398,6 +398,15 @@ def test_other_data_are_refused(samples, tmp_path, part, change):
     run(**{part: tuple(part.clone() for part in samples)})
 
 
+def assert_goes_on(run, path, first, last):
+    """A run of so many epochs in two parts ends as one in one."""
+    whole, expected = run(None, last)
+    run(path, first)
+    resumed, history = run(path, last)
+    assert history == expected
+    assert same(whole, resumed)
+
+
 def test_numbers_of_numpy_are_kept_as_plain_ones(samples, tmp_path):
     """The file can be read by what reads nothing but tensors and plain values."""
 
@@ -418,11 +427,7 @@ def test_numbers_of_numpy_are_kept_as_plain_ones(samples, tmp_path):
         )
         return model, history
 
-    whole, expected = run(None, 3)
-    run(tmp_path / "run.pt", 1)
-    resumed, history = run(tmp_path / "run.pt", 3)
-    assert history == expected
-    assert same(whole, resumed)
+    assert_goes_on(run, tmp_path / "run.pt", 1, 3)
 
 
 @pytest.mark.parametrize(
@@ -454,11 +459,7 @@ def test_every_kind_of_schedule_goes_on(samples, tmp_path, schedule):
         options = {"optimiser": sgd, "schedule": lambda o: schedule(o, 0.9), "progress": False}
         return model, fit(model, samples, epochs=epochs, checkpoint=path, **options)
 
-    whole, expected = run(None, 4)
-    run(tmp_path / "run.pt", 2)
-    resumed, history = run(tmp_path / "run.pt", 4)
-    assert history == expected
-    assert same(whole, resumed)
+    assert_goes_on(run, tmp_path / "run.pt", 2, 4)
 
 
 def test_more_patience_goes_on_and_less_is_refused(samples, tmp_path):
@@ -518,11 +519,7 @@ def test_a_stream_has_a_checkpoint_too(samples, tmp_path):
         loader = DataLoader(Stream(), batch_size=16)
         return model, fit(model, loader, epochs=epochs, checkpoint=path, progress=False)
 
-    whole, expected = run(None, 3)
-    run(tmp_path / "run.pt", 1)
-    resumed, history = run(tmp_path / "run.pt", 3)
-    assert history == expected
-    assert same(whole, resumed)
+    assert_goes_on(run, tmp_path / "run.pt", 1, 3)
 
 
 def test_a_checkpoint_of_another_model_is_refused(samples, tmp_path):

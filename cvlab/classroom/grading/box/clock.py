@@ -3,7 +3,8 @@
 A limit in seconds on the wall would take points from a right answer because other boxes, or other
 users, kept the processor: the grade would depend on who else is graded. Counted is what the box
 had: its processor time, of all its processes together, or, where that is more, the time in which
-none of them was kept waiting for a processor, so that sleeping counts.
+none of them was kept waiting for a processor, so that sleeping counts. Waits are what Linux tells
+in ``/proc/PID/task/TID/schedstat``; a kernel that does not tell them leaves the time on the wall.
 """
 
 from __future__ import annotations
