@@ -360,8 +360,11 @@ def test_who_waits_in_vain_for_its_turn_is_not_too_slow(zygote, monkeypatch):
             hurried.setattr(replay, "BACKSTOP", 0.0)
             hurried.setattr(replay, "BACKSTOP_SECONDS", 0.5)
             found = court.grade(small.data(small.student(softmax=asleep)), "ann")
+            cells = court.grade(with_cells(*["import time\ntime.sleep(1000)"] * 9), "cleo")
         right = court.grade(small.data(small.student()), "bob")
     assert found.starved
+    assert cells.starved
+    assert cells.boxes == 1, "whoever waits once in vain does not wait for each of his cells"
     assert not right.starved
 
 

@@ -30,9 +30,10 @@ REPLY = 100_000  # bytes of an answer, without a value and what a cell shows
 OUTPUTS = 20_000_000  # bytes of an answer with what a cell shows
 REPLAYS = 12  # of one notebook, by default; after so many crashes the rest is given up
 LOOK_SECONDS = 0.1  # between two looks at the memory and the time of the boxes
-#: On the wall, for each second that a box may use and besides: its turn comes sooner than that on
-#: any machine on which it is worth grading.
-BACKSTOP, BACKSTOP_SECONDS = 20.0, 60.0
+#: On the wall, for each second that a box, or a submission, may use and besides: its turn comes
+#: sooner on any machine on which it is worth grading. Also the most that somebody can make the
+#: grader wait who sleeps and lets an idle thread of his wait for a processor meanwhile.
+BACKSTOP, BACKSTOP_SECONDS = 10.0, 60.0
 OVER = "the time of the whole submission is over"
 
 
@@ -171,6 +172,7 @@ class Sitting:
         self.left = policy.total_seconds
         self.replays = 0
         self.starved = False  #: whether it waited in vain for its turn, which is not its fault
+        self.until = time.monotonic() + BACKSTOP * policy.total_seconds + BACKSTOP_SECONDS
 
     def __enter__(self) -> Sitting:
         return self
@@ -226,12 +228,14 @@ class Sitting:
         seconds = min(seconds, self.left)
         reply, used = ask_within(self.box, request, seconds, self.watch, value)
         self.left -= used
-        self.starved = self.starved or (reply.fate == "timeout" and used < seconds)
+        if time.monotonic() > self.until or (reply.fate == "timeout" and used < seconds):
+            self.starved, self.left = True, 0.0
+            return Reply("timeout", message="the machine had no time for it")
         if reply.fate == "crash" and not self.place.alive():
             raise ZygoteError("the process that makes boxes has ended, and all boxes with it.")
         if reply.fate == "timeout" and self.left <= 0:  # how much was left is nobody's business
             reply = Reply("timeout", message=OVER)
-        if reply.ended and self.watch and self.watch.greedy(self.box):
+        if self.watch and self.watch.greedy(self.box):
             most = self.policy.memory_bytes / 1e9
             reply = Reply("crash", message=f"it used more than {most:.3g} GB of memory")
         return reply

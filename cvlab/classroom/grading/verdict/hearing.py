@@ -127,6 +127,7 @@ class Hearing:
             return found
         with self.examiner.sitting(located) as sitting:
             sitting.left, sitting.replays = self.sitting.left, self.sitting.replays
+            sitting.until = self.sitting.until
             sitting.lost = dict(self.sitting.lost)
             hearing = Hearing(self.examiner, self.references, located, sitting)
             again = hearing.result(task, answer, sitting.open())
