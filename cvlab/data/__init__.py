@@ -14,13 +14,15 @@ agrees. An archive is compared with torchvision's checksum before it is unpacked
 CRC-32 of each of its files are recorded beside it, and compared again before that file is decoded.
 A truncated or altered file is removed, and fetched again where that is possible.
 
-``two_stage_rows`` is no image data: it hands the scores of one chapter's detectors to the next.
+Two are no image data: ``course_text`` is the prose of this course, for chapters on language, and
+``two_stage_rows`` hands the scores of one chapter's detectors to the next.
 
 Modules: ``dataset`` holds the type, ``embedded`` and ``full`` one function a set, ``files`` what
-is done to files, the table ``full_sets.csv`` what is said about each full set, and ``detectors``
-the scores.
+is done to files, the table ``full_sets.csv`` what is said about each full set, ``course`` the
+prose, and ``detectors`` the scores.
 """
 
+from cvlab.data.course import ProseChapter, course_text
 from cvlab.data.dataset import Dataset
 from cvlab.data.detectors import DetectorRow, two_stage_rows
 from cvlab.data.embedded import (
@@ -62,6 +64,7 @@ __all__ = [
     "Dataset",
     "DatasetUnavailable",
     "DetectorRow",
+    "ProseChapter",
     "StereoPair",
     "blobs",
     "celeba",
@@ -70,6 +73,7 @@ __all__ = [
     "cityscapes",
     "coco_captions",
     "coco_detection",
+    "course_text",
     "digits",
     "faces",
     "fashion_mnist",

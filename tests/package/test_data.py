@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import doctest
+import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cvlab import data
+from cvlab.data import course
 from cvlab.data.dataset import Card, FromArrays
 from cvlab.data.embedded import COLOUR_PHOTOGRAPHS, GREY_PHOTOGRAPHS
 
@@ -307,3 +311,41 @@ def test_torch_view():
     assert negative[0][0].max() == 0
     with pytest.raises(TypeError, match="transform must be a function"):
         data.digits().torch(transform=3)
+
+
+# --- The course's own prose ----------------------------------------------------------------------
+
+
+def test_course_text_is_clean_prose():
+    chapters = data.course_text()
+    assert len(chapters) == 26
+    assert len({chapter.title for chapter in chapters}) == 26
+    parts = list(dict.fromkeys(chapter.part for chapter in chapters))
+    assert [part.split()[0] for part in parts] == ["I", "II", "III", "IV", "V", "VI", "VII"]
+    whole = "\n".join(line for chapter in chapters for line in chapter.paragraphs)
+    assert 300_000 < len(whole) < 400_000
+    assert whole.isascii()
+    # Neither formulas nor code, roles, links, marks of Markdown, tags or a second heading.
+    assert not set(whole) & set("$`{}[]<>|\\_*#=@&~^")
+    assert "http" not in whole
+    assert "  " not in whole
+    for chapter in chapters:
+        assert len(chapter.paragraphs) > 80
+        assert all(line == line.strip() and len(line) > 2 for line in chapter.paragraphs)
+
+
+def test_course_text_says_that_it_is_a_snapshot_and_stays_one():
+    path = Path(data.__file__).with_name("course_text.txt")
+    file = path.read_bytes()
+    assert file.startswith(b"# The prose of chapters 01 to 26 as it stood")
+    assert b"snapshot" in file[:200]
+    # Pages that learn from it assert what they measured: whoever changes it changes them.
+    assert hashlib.sha256(file).hexdigest().startswith("6d6d4e707831bb30")
+    lines = file.decode().splitlines()
+    assert sum(line.startswith("== ") for line in lines) == 26
+    read = [line for chapter in data.course_text() for line in chapter.paragraphs]
+    assert read == [line for line in lines if not line.startswith(("# ", "== "))]
+
+
+def test_doctests_of_the_course_text():
+    assert doctest.testmod(course).failed == 0
