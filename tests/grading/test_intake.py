@@ -198,6 +198,20 @@ def test_a_flat_folder(place, take):
     assert "fay_03_optimisation.ipynb" in remark
 
 
+@pytest.mark.parametrize(
+    ("exercise", "others"),
+    [("27a_recurrent", ("27b_captions", "01_knn")), (EXERCISE, ("27a_recurrent", "27c_crowds"))],
+)
+def test_a_flat_folder_where_a_letter_numbers_the_pages_of_a_chapter(place, take, exercise, others):
+    strays = [f"eve_{others[0]}.ipynb", f"{others[1]}-fay.ipynb"]
+    for name in (f"ada_{exercise}.ipynb", f"{exercise}-bob.ipynb", *strays):
+        (place / name).write_bytes(NB)
+    intake = take(place, exercise=exercise)
+    assert [s.student for s in intake.submissions] == ["ada", "bob"]
+    (remark,) = intake.remarks
+    assert all(name in remark for name in strays)
+
+
 def test_a_file_without_a_student(place, take):
     (place / "15_boxes.ipynb").write_bytes(NB)
     assert "does not say whose" in one(take(place)).problem

@@ -8,7 +8,8 @@ from cvlab.classroom.grading.intake.members import Member
 from cvlab.classroom.grading.intake.names import split_ending, student_in, without_number
 from cvlab.classroom.grading.intake.platforms.platform import Group, Platform
 
-_NUMBERED = re.compile(r"(?:^|[_-])(\d\d_[a-z][a-z_]*)(?:[_-]|$)")
+# A chapter of several pages numbers them by a letter, as in `27a_recurrent`.
+_NUMBERED = re.compile(r"(?:^|[_-])(\d\d[a-z]?_[a-z][a-z_]*)(?:[_-]|$)")
 
 
 class Folder(Platform):
