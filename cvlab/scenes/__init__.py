@@ -18,7 +18,8 @@ descriptions at random. Views: ``objects`` takes them, with the ray caster in ``
 ``world_description`` says what one consists of, ``world_renderer`` draws it, ``world`` draws
 descriptions at random. People: likewise ``figure_description``, ``figure_renderer``, ``figures``;
 by identity: ``avatar_painter`` knows what they look like, ``avatars`` draws views at random.
-Sentences about flat scenes and worlds: ``language``.
+Sentences about flat scenes and worlds: ``language``. Without a picture: ``crowds`` lets pedestrians
+walk, ``sample_crowds``.
 """
 
 from cvlab.scenes.avatar_heads import HEAD_AXES, HEAD_MARKS, AvatarHeads, avatar_heads
@@ -32,6 +33,15 @@ from cvlab.scenes.avatar_painter import (
 )
 from cvlab.scenes.avatars import Avatars, AvatarScenes, place_avatars, sample_avatars
 from cvlab.scenes.catalogue import OBJECTS
+from cvlab.scenes.crowds import (
+    CROWD_SIDE,
+    CROWD_STEP,
+    HEAD_LEAD,
+    WALLS,
+    Crowds,
+    in_walls,
+    sample_crowds,
+)
 from cvlab.scenes.description import BASE_RADIUS, Background, Description, Light, Object
 from cvlab.scenes.facades import KINDS as FACADE_KINDS
 from cvlab.scenes.facades import facade
@@ -88,9 +98,12 @@ __all__ = [
     "BASE_RADIUS",
     "CLASSES",
     "COLOUR_NAMES",
+    "CROWD_SIDE",
+    "CROWD_STEP",
     "FACADE_KINDS",
     "HAIR_STYLES",
     "HEAD_AXES",
+    "HEAD_LEAD",
     "HEAD_MARKS",
     "INVERSE",
     "JOINTS",
@@ -114,11 +127,13 @@ __all__ = [
     "TEXTURES",
     "TEXTURE_WORDS",
     "THINGS",
+    "WALLS",
     "AvatarHeads",
     "AvatarScenes",
     "Avatars",
     "Background",
     "Camera",
+    "Crowds",
     "Description",
     "Figures",
     "LandmarkViews",
@@ -145,6 +160,7 @@ __all__ = [
     "facade",
     "figure",
     "figure_camera",
+    "in_walls",
     "landmark_views",
     "phrase",
     "phrases",
@@ -158,6 +174,7 @@ __all__ = [
     "render_worlds",
     "sample",
     "sample_avatars",
+    "sample_crowds",
     "sample_figures",
     "sample_world",
     "slots",

@@ -16,7 +16,8 @@ target of 300 worlds a second, and beside them flat scenes of as many things and
 pixels, 56 x 56: the ratio says what the third dimension costs. People of sixteen limbs stand beside
 flat scenes of four objects and their size, against the target of 300 images a second. So do views
 of facades with light, clutter, occluders and noise, and views of people by identity of 40 x 20
-pixels, these beside flat scenes of four objects and as many pixels.
+pixels, these beside flat scenes of four objects and as many pixels. Crowds of 20 steps have no
+picture; they stand beside the same flat scenes against the target of 300 crowds a second.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from skimage.draw import random_shapes
 from cvlab import scenes
 
 TARGET, VIEWS_TARGET, WORLDS_TARGET, FIGURES_TARGET, AVATARS_TARGET = 2_000, 300, 300, 300, 300
-LANDMARKS_TARGET = 300
+LANDMARKS_TARGET, CROWDS_TARGET = 300, 300
 NUISANCES = dict.fromkeys(("light", "scale", "rotation", "clutter", "occlusion", "noise"), 1.0)
 CASES: tuple[tuple[str, int, dict[str, float]], ...] = (
     ("1 object", 1, {}),
@@ -66,6 +67,11 @@ AVATARS: tuple[tuple[str, dict[str, float]], ...] = (
     ("avatar, 40 x 20", {}),
     ("avatar, every nuisance", {"light": 1, "clutter": 1, "occlusion": 1, "noise": 1}),
     ("heads, 28 x 28", {"light": 1, "noise": 1}),
+)
+CROWDS: tuple[tuple[str, dict[str, int | str]], ...] = (
+    ("6 people", {"people": 6}),
+    ("12 people", {"people": 12}),
+    ("6 people in streets", {"people": 6, "walls": "streets"}),
 )
 
 
@@ -190,6 +196,18 @@ def measure_avatars(
     return ours, flat
 
 
+def measure_crowds(
+    settings: dict[str, int | str], count: int, repeats: int
+) -> tuple[list[float], list[float]]:
+    """Scenes a second of every repeat: crowds, then flat scenes of four objects."""
+    ours, flat = [], []
+    scenes.sample_crowds(2, **settings)
+    for seed in range(repeats):
+        ours.append(speed(lambda s=seed: scenes.sample_crowds(count, seed=s, **settings), count))
+        flat.append(speed(lambda s=seed: scenes.sample(count, 28, 4, noise=1.0, seed=s), count))
+    return ours, flat
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -224,6 +242,8 @@ def main() -> None:
     against_flat("by identity", avatars, AVATARS_TARGET)
     landmarks = [(n, measure_landmarks(s, few, options.repeats)) for n, s in LANDMARKS]
     against_flat("landmarks", landmarks, LANDMARKS_TARGET)
+    crowds = [(n, measure_crowds(s, options.images, options.repeats)) for n, s in CROWDS]
+    against_flat("crowds", crowds, CROWDS_TARGET)
 
 
 def against_flat(
