@@ -316,7 +316,7 @@ def main() -> None:
         link.set_inheritable(False)
         ends = time.monotonic() + START_SECONDS
         request = json.loads(wire.read_message(link, ends, runner.REQUEST))
-        parent.load(parent.LIBRARIES)
+        parent.load(parent.libraries())
         one = runner.Runner()
         parent.rest_threads()
         _empty()

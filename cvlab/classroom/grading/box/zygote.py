@@ -237,6 +237,8 @@ def clean_environment() -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "IPYTHONDIR": str(_kept("ipython")),
     }
+    if "CVLAB_LIBRARIES" in os.environ:  # what is imported once for all boxes
+        found["CVLAB_LIBRARIES"] = os.environ["CVLAB_LIBRARIES"]
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return found | dict.fromkeys(names, "1")
 
@@ -367,7 +369,7 @@ def main() -> None:
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
     cells = json.load(sys.stdin)
     late = LATE in sys.argv  # the setup starts threads, which no fork would have
-    parent.load(parent.LIBRARIES)
+    parent.load(parent.libraries())
     try:
         one = runner.Runner(() if late else cells)
     except runner.SetupError as error:

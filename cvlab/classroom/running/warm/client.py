@@ -32,6 +32,7 @@ READ_AT_IMPORT = (
     *("TORCH", "PYTORCH", "OPENCV_", "MATPLOTLIB", "MPLCONFIGDIR", "MALLOC_", "GLIBC_", "PYDEVD_"),
     *("NUMPY_", "NPY_", "SCIPY_", "SKLEARN_", "JOBLIB_", "LOKY_", "TQDM_", "JUPYTER_WIDGETS_"),
     *("LANG", "LC_", "TZ", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "VIRTUAL_ENV"),
+    "CVLAB_LIBRARIES",  # what the parent imports instead of the usual
 )
 START_SECONDS = 120  # a cold disk takes its time to import torch
 KERNEL_SECONDS = 60
