@@ -14,7 +14,7 @@ import dataclasses
 import json
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -1419,15 +1419,15 @@ def the_judge(token: str) -> judge.Judge:
 def main() -> None:
     """Grade the notebooks that were named, all by default, and print their records."""
     places = Places(**json.loads(sys.argv[1]))
-    for name, graded in grade_all(places):
+    for name, graded in grade_all(places, sys.argv[2:]):
         print(json.dumps([name, records.encode(graded.record).decode()]), flush=True)
 
 
-def grade_all(places: Places) -> Iterator[tuple[str, Graded]]:
-    """Grade every notebook of the corpus."""
+def grade_all(places: Places, names: Sequence[str] = ()) -> Iterator[tuple[str, Graded]]:
+    """Grade notebooks of the corpus, all by default."""
     with the_judge(places.token) as one:
-        for name, each in CASES.items():
-            yield name, one.grade(each.make(places), "mallory")
+        for name in names or CASES:
+            yield name, one.grade(CASES[name].make(places), "mallory")
 
 
 if __name__ == "__main__":
