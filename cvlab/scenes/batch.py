@@ -1,4 +1,4 @@
-"""What a batch of images can do, whatever its fields: be counted, picked from, given to torch."""
+"""What a batch of scenes can do, whatever its fields: be counted, picked from, given to torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """A dataclass whose fields hold something for each of N images.
+    """A dataclass whose fields hold something for each of N scenes, most of them with images.
 
     Fields are arrays (N, ...), lists of N, dictionaries of these, or None. Indexed by a number, a
     slice, an index array or a mask it gives a batch.
@@ -26,11 +26,12 @@ class Batch:
 
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         tensors = {k: torch.from_numpy(v) for k, v in values.items() if isinstance(v, np.ndarray)}
-        tensors["images"] = tensors["images"].permute(0, 3, 1, 2)
+        if "images" in tensors:
+            tensors["images"] = tensors["images"].permute(0, 3, 1, 2)
         return tensors
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(getattr(self, fields(self)[0].name))
 
     def __getitem__(self, index: Any) -> Self:
         if isinstance(index, (int, np.integer)):

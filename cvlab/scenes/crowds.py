@@ -42,6 +42,7 @@ import numpy as np
 
 from cvlab._arguments import choice, real
 from cvlab.scenes._arguments import counts, integer
+from cvlab.scenes.batch import Batch
 
 __all__ = ["CROWD_SIDE", "CROWD_STEP", "HEAD_LEAD", "WALLS", "Crowds", "in_walls", "sample_crowds"]
 
@@ -59,8 +60,10 @@ _ARMS = np.array([[1.0, 0], [0, 1], [-1, 0], [0, -1]])
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
-class Crowds:
+class Crowds(Batch):
     """Scenes of walking people; see the module's text for the conventions.
+
+    Indexed by a number, a slice, an index array or a mask it gives a batch.
 
     Attributes:
         positions: (N, P, T, 2) float32, metres; zeros where there is no person.
@@ -75,9 +78,6 @@ class Crowds:
     heads: np.ndarray
     groups: np.ndarray
     map: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.positions)
 
     def __repr__(self) -> str:
         people, steps = self.positions.shape[1:3]

@@ -80,6 +80,19 @@ def test_shapes_types_and_who_is_there():
     assert sample_crowds(1, 1, 2).positions.shape == (1, 1, 2, 2)
 
 
+def test_a_batch_is_picked_from_and_given_to_torch():
+    batch = sample_crowds(6, 4, 5, "streets", seed=2)
+    tensors = batch.torch()
+    assert set(tensors) == {"positions", "present", "heads", "groups", "map"}
+    assert tensors["positions"].data_ptr() == batch.positions.ctypes.data
+    for index in (2, slice(1, 4), np.array([5, 0]), batch.positions[:, 0, 0, 0] > 0):
+        few = batch[index]
+        places = np.atleast_1d(np.arange(6)[index])
+        assert len(few) == len(places)
+        np.testing.assert_array_equal(few.positions, batch.positions[places])
+        np.testing.assert_array_equal(few.map, batch.map[places])
+
+
 def test_one_walker_goes_as_a_loop_by_hand():
     batch = sample_crowds(80, 1, 40, seed=2)
     turning = 0
