@@ -97,8 +97,11 @@ def a_class(tmp_path):
 
 @pytest.fixture
 def with_a_loop(a_class):
-    """The same, with an answer that never ends."""
+    """The same, with an answer that never ends, and less time for it than is usual."""
     hand_in(a_class.place, ANSWERS)
+    brief = small_exercise.solution().replace(b"points=1, hint=", b"points=1, seconds=1, hint=")
+    assert brief.count(b"seconds=1") == 3
+    a_class.solution.write_bytes(brief)
     return a_class
 
 
