@@ -31,6 +31,7 @@ PAGES = sorted(
 ) or ["index.html"]
 CHAPTERS = [name for name in PAGES if name.startswith("chapters/")]
 INTERACTIVE = ["index.html", *CHAPTERS]
+EXERCISES = [name for name in PAGES if name.startswith("exercises/")]
 PLAIN = [name for name in PAGES if name not in INTERACTIVE] or PAGES[:1]
 
 
@@ -46,6 +47,17 @@ FOLDING = holding('class="cvlab-deeper"') or PAGES[:1]
 def some(pages: list[str]) -> list[str]:
     """Where a page's own content plays no part, the first stands for all, but for once a week."""
     return pages if WEEKLY else pages[:1]
+
+
+def alike(name: str, kinds: list[list[str]]) -> None:
+    """Skip a page whose elements and colours are of the kinds that one before it has.
+
+    Args:
+        name: the page.
+        kinds: pages of one kind, of which the first stands for all, but for once a week.
+    """
+    if not WEEKLY and any(name in pages[1:] for pages in kinds):
+        pytest.skip("once a week; another page of its kind stands for it")
 
 
 def record(page: str) -> dict:
@@ -299,12 +311,14 @@ class AnyPage:
         assert cut == []
 
     def test_accessibility(self, visit, name):
+        alike(name, [EXERCISES])
         assert visit.page.locator("html").get_attribute("data-theme") == "light"
         found, applied = violations(visit.page, ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"])
         assert found == []
         assert len(applied) > 10, "axe ran over an empty page"
 
     def test_contrast_in_the_dark(self, visit, name):
+        alike(name, [EXERCISES, CHAPTERS])
         # Only colours differ from the light page, so only their rule runs again.
         visit.page.emulate_media(color_scheme="dark")
         try:
