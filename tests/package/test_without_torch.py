@@ -8,7 +8,7 @@ import sys
 import tomllib
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, WEEKLY
 
 # Torch is installed here; Python's own finder is told that it is not.
 BLOCK = """
@@ -148,7 +148,8 @@ def test_exercises_of_the_first_parts_run_without_torch(path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", PAGES[:1], ids=lambda path: path.stem)
+@pytest.mark.skipif(not WEEKLY, reason="once a week; the exercises stand for the pages")
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_a_page_runs_without_torch_as_far_as_it_does_not_use_it(path):
     found = without_torch(path)
     assert found["faults"] == []
