@@ -72,6 +72,26 @@ def test_torch_is_there_and_was_not_imported_again(box):
 
 
 @pytest.mark.parametrize(
+    "cell",
+    [
+        "from google.colab import drive\ndrive.mount('/content/drive', force_remount=True)",
+        "import google.colab\ngoogle.colab.files.download('grades.csv')",
+        "import google.colab.drive as d\nd.mount('/x')",
+        "from google.colab import files\nfor name in files.upload():\n    print(name)",
+        "from google.colab.patches import cv2_imshow\ncv2_imshow([[0]])",
+        "from google.colab import output, userdata\noutput.clear()\nuserdata.get('KEY').strip()",
+        "import google.colab.data_table as t\nt.enable_dataframe_formatter()",
+    ],
+)
+def test_what_only_colab_has_does_nothing(box, cell):
+    looks = "import sys\nassert 'google.colab' not in sys.modules"
+    assert ask(box, cell=looks) is None  # an install line for Colab alone stays away
+    assert ask(box, cell=cell) is None
+    missing = ask(box, cell="import google.cloud")
+    assert missing["name"] == "ModuleNotFoundError"
+
+
+@pytest.mark.parametrize(
     ("cell", "name", "line"),
     [
         ("x = 1\n1 / 0", "ZeroDivisionError", 2),
