@@ -120,8 +120,9 @@ def make_test(options: argparse.Namespace) -> int:
     everything = ["tests", "cvlab", "chapters", "solutions"]
     # What each test took, for `cvlab costs`.
     parallel = ["--dist", "loadscope", f"--junitxml={costs.REPORT}", "-o", "junit_family=xunit1"]
-    # A test that waits for ever fails, says where, and holds up nobody.
-    parallel.append("--timeout=900")
+    # A test that waits for ever fails, says where, and holds up nobody; its clock is no alarm,
+    # which checks set for themselves.
+    parallel += ["--timeout=900", "--timeout-method=thread"]
     with busy(execute.cores() if options.stress else 0):
         return run_pytest(*parallel, "--doctest-modules", *nbval, *everything, *options.arguments)
 
