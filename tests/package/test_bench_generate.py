@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import rows_of, run_benchmark
+from conftest import WEEKLY, rows_of, run_benchmark
 
 
 @pytest.mark.slow
@@ -17,6 +17,7 @@ def test_every_row_is_measured_and_both_sides_agree():
     assert all(float(row[4]) >= 0 for row in rows)
 
 
+@pytest.mark.skipif(not WEEKLY, reason="once a week; bench_features every day")
 @pytest.mark.slow
 def test_small_numbers_are_refused_in_one_sentence():
     done = run_benchmark("bench_generate", "--side", "8")
