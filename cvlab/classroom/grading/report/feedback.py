@@ -12,6 +12,7 @@ import hashlib
 import html
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -389,12 +390,14 @@ def _successes(grades: Sequence[Grade]) -> str:
         right = sum(t.verdict == "right" for t in results)
         shares = [t.points / t.max_points if t.max_points else 0.0 for t in results]
         mean = sum(shares) / len(shares)
+        mistakes = Counter(t.mistake for t in results if t.mistake).most_common()
+        named = ", ".join(f"{mistake.replace('_', ' ')}: {count}" for mistake, count in mistakes)
         rows.append(
             f'<tr><th scope="row">{_text(name)}</th><td class="number">{right} of {len(results)}'
             f'</td><td class="number">{100 * mean:.0f} %</td><td class="share">{_bar(mean)}'
-            "</td></tr>\n"
+            f"</td><td>{_text(named)}</td></tr>\n"
         )
-    columns = ("Task", "Right", "Mean", "")
+    columns = ("Task", "Right", "Mean", "", "Known mistakes")
     return _table("tasks", "Tasks", columns, "".join(rows))
 
 

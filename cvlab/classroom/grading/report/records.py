@@ -86,6 +86,8 @@ class TaskResult:
         code: the student's code of this task, for their feedback page.
         detail: for the instructor alone, what the reason leaves out: how many values differ, which
             shape came back. A function may choose these by its hidden input.
+        mistake: the solution's named wrong answer that returns the same to every probe; may be
+            empty.
 
     Raises:
         RecordError: if a field has another type, or a number or the verdict is impossible.
@@ -99,6 +101,7 @@ class TaskResult:
     hint: str = ""
     code: str = ""
     detail: str = ""
+    mistake: str = ""
 
     def __post_init__(self) -> None:
         task = _label(self.task, "a task's name")
@@ -114,6 +117,7 @@ class TaskResult:
             hint=_text(self.hint, f"the hint of {task}", SENTENCE),
             code=_text(self.code, f"the code of {task}", CODE, code=True),
             detail=_text(self.detail, f"the detail of {task}", SENTENCE),
+            mistake=_text(self.mistake, f"the mistake of {task}", LABEL, line=True),
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 
 from cvlab.checking import code as reading
 from cvlab.checking import compare, rules
@@ -16,8 +17,9 @@ from cvlab.classroom.grading.intake import answers, ipynb
 from cvlab.classroom.grading.intake.answers import Answer, Located
 from cvlab.classroom.grading.intake.tasks import Probe, Task
 from cvlab.classroom.grading.report.records import TaskResult
-from cvlab.classroom.grading.verdict import flags, hints, reasons, rebinding
+from cvlab.classroom.grading.verdict import flags, hints, mistakes, reasons, rebinding
 from cvlab.classroom.grading.verdict.examiner import Examiner
+from cvlab.classroom.grading.verdict.mistakes import Mistakes
 from cvlab.classroom.grading.verdict.outcomes import (
     Heard,
     ProbeOutcome,
@@ -30,13 +32,19 @@ from cvlab.classroom.grading.verdict.references import References
 from cvlab.classroom.grading.verdict.source import SubmissionCode
 
 
-def hear(examiner: Examiner, references: References, data: bytes | None) -> Heard:
+def hear(
+    examiner: Examiner,
+    references: References,
+    data: bytes | None,
+    known: Callable[[], Mistakes] = dict,
+) -> Heard:
     """Return what a submission comes to, whatever is in it.
 
     Args:
         examiner: replays it and asks.
         references: the right values.
         data: the notebook's bytes, None if there is nothing to grade.
+        known: what the named wrong answers give; asked for when an answer is wrong.
 
     Raises:
         ZygoteError: if no box can be made any more.
@@ -49,7 +57,7 @@ def hear(examiner: Examiner, references: References, data: bytes | None) -> Hear
     except ipynb.NotebookProblem as error:
         return Heard([refused(task, str(error)) for task in exercise.tasks], [str(error)])
     with examiner.sitting(located) as sitting:
-        hearing = Hearing(examiner, references, located, sitting)
+        hearing = Hearing(examiner, references, located, sitting, known)
         results = hearing.results()
         return Heard(
             results,
@@ -69,12 +77,18 @@ class Hearing:
         references: the right values.
         located: the submission.
         sitting: its replay.
+        known: what the named wrong answers give.
     """
 
     def __init__(
-        self, examiner: Examiner, references: References, located: Located, sitting: Sitting
+        self,
+        examiner: Examiner,
+        references: References,
+        located: Located,
+        sitting: Sitting,
+        known: Callable[[], Mistakes] = dict,
     ) -> None:
-        self.examiner, self.references = examiner, references
+        self.examiner, self.references, self.known = examiner, references, known
         self.located, self.sitting = located, sitting
         self.outcomes: list[ProbeOutcome] = []
         self.replies: dict[int, Reply] = {}  #: of cells, before any probe
@@ -129,7 +143,7 @@ class Hearing:
             sitting.left, sitting.replays = self.sitting.left, self.sitting.replays
             sitting.until = self.sitting.until
             sitting.lost = dict(self.sitting.lost)
-            hearing = Hearing(self.examiner, self.references, located, sitting)
+            hearing = Hearing(self.examiner, self.references, located, sitting, self.known)
             again = hearing.result(task, answer, sitting.open())
         self.sitting.left, self.sitting.replays = sitting.left, sitting.replays
         self.sitting.starved |= sitting.starved
@@ -184,8 +198,9 @@ class Hearing:
     def _probed(self, task: Task, answer: Answer) -> TaskResult:
         """Call the probes of a task and add up what it earns."""
         earned, first = [], None
+        replies: dict[str, Reply] = {}
         for probe in task.probes:
-            outcome = self._outcome(task, probe, answer)
+            outcome, replies[probe.name] = self._outcome(task, probe, answer)
             self.outcomes.append(outcome)
             if outcome.fate == "passed":
                 earned.append(probe.points)
@@ -205,24 +220,28 @@ class Hearing:
         # The hint is about wrong values; an endless loop and a missing bracket are something else.
         hint = "" if told or outcome.ended else reasons.sentence(probe.hint)
         detail = f"{probe.name}: {outcome.detail}." if outcome.detail else ""
+        mistake = mistakes.named(self.known().get(task.name, ()), task, replies)
+        if mistake and mistake.said and not outcome.ended:
+            hint = f"{hint}\nThis is what comes of a known mistake: {mistake.said}".strip()
         said = {"reason": reason, "hint": hint, "detail": detail}
+        said["mistake"] = mistake.name if mistake else ""
         return result_of(task, answer, verdict, points=points, **said)
 
-    def _outcome(self, task: Task, probe: Probe, answer: Answer) -> ProbeOutcome:
-        """Call a probe and compare what it returns with the right value."""
+    def _outcome(self, task: Task, probe: Probe, answer: Answer) -> tuple[ProbeOutcome, Reply]:
+        """Call a probe and compare what it returns, and return it, with the right value."""
         reply, detail = self.examiner.probe(self.sitting, task, probe), ""
         if reply.fate == "ok":
+            reply = self.examiner.referee.normal(probe, reply.value)
             fate, reason, detail = self._compared(task, probe, reply)
         elif reply.fate == "error":
             own = reasons.own_error(answer, self.replies)
             fate, reason = ("error", own) if own else reasons.stopped(reply)
         else:
             fate, reason = verdict_of(reply), f"Called with the grader's input, {reply.message}."
-        return ProbeOutcome(task.name, probe.name, fate, reason, detail)
+        return ProbeOutcome(task.name, probe.name, fate, reason, detail), reply
 
-    def _compared(self, task: Task, probe: Probe, reply: Reply) -> tuple[str, str, str]:
+    def _compared(self, task: Task, probe: Probe, normal: Reply) -> tuple[str, str, str]:
         """Return a probe's fate, what is wrong with its value, and the same for the instructor."""
-        normal = self.examiner.referee.normal(probe, reply.value)
         if normal.fate != "ok":
             return "wrong", reasons.FORM, ""
         expected = self.references[task.name, probe.name]

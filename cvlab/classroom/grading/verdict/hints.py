@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from cvlab.classroom.grading.box.replay import Sitting
+from cvlab.classroom.grading.intake.tasks import Task
 from cvlab.classroom.grading.report.records import TaskResult
 from cvlab.classroom.grading.verdict.examiner import Examiner
 
@@ -27,11 +28,23 @@ def with_checks(
         return results
     hinted = list(results)
     for position in asked:
-        reply = examiner.check(sitting, examiner.exercise.tasks[position], HINT_SECONDS)
-        if reply.ended:
+        message = said_by_check(examiner, sitting, examiner.exercise.tasks[position])
+        if sitting.box is None:
             break
-        if reply.fate == "error" and reply.name == "CheckFailed" and reply.message:
-            said = f"The check in the notebook says: {' '.join(reply.message.split())}"
-            hint = f"{results[position].hint}\n{said}".strip()
+        hint = results[position].hint
+        if message and message not in hint:
+            hint = f"{hint}\nThe check in the notebook says: {message}".strip()
             hinted[position] = dataclasses.replace(results[position], hint=hint)
     return hinted
+
+
+def said_by_check(examiner: Examiner, sitting: Sitting, task: Task) -> str:
+    """Return what the visible check of a task says in a box, empty if nothing of use.
+
+    A box that ends over it is closed.
+    """
+    reply = examiner.check(sitting, task, HINT_SECONDS)
+    if reply.ended:
+        sitting.close()
+    failed = reply.fate == "error" and reply.name == "CheckFailed"
+    return " ".join(reply.message.split()) if failed else ""

@@ -9,6 +9,7 @@ instructor's code about a student's data, run in a third box (`referee`).
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import threading
@@ -19,12 +20,12 @@ from cvlab.classroom.grading.box.replay import Place, Policy
 from cvlab.classroom.grading.box.zygote import Zygote
 from cvlab.classroom.grading.intake.tasks import Exercise
 from cvlab.classroom.grading.report.records import Record
-from cvlab.classroom.grading.verdict import flags, references
+from cvlab.classroom.grading.verdict import flags, mistakes, references
 from cvlab.classroom.grading.verdict.examiner import Examiner
 from cvlab.classroom.grading.verdict.hearing import hear
 from cvlab.classroom.grading.verdict.outcomes import Graded
 
-RULES_VERSION = "3"  # another one where the same submission may get other points
+RULES_VERSION = "4"  # another one where the same submission may get another record
 
 
 class Judge:
@@ -54,6 +55,7 @@ class Judge:
         self.examiner = Examiner(exercise, seed, self.policy, self.place)
         self._lock = threading.Lock()
         self._expected: dict[int, references.References] = {}  # by the attempt
+        self._mistakes: dict[int, mistakes.Mistakes] = {}
         try:
             self.expected(self.examiner)
         except BaseException:
@@ -76,6 +78,13 @@ class Judge:
             if examiner.attempt not in self._expected:
                 self._expected[examiner.attempt] = references.find(examiner)
             return self._expected[examiner.attempt]
+
+    def mistakes(self, examiner: Examiner) -> mistakes.Mistakes:
+        """Return what the named wrong answers give for the inputs of an attempt, likewise."""
+        with self._lock:
+            if examiner.attempt not in self._mistakes:
+                self._mistakes[examiner.attempt] = mistakes.find(examiner)
+            return self._mistakes[examiner.attempt]
 
     def grade(
         self,
@@ -103,7 +112,8 @@ class Judge:
         """
         began = time.monotonic()
         examiner = self.examiner.of_attempt(attempt) if attempt else self.examiner
-        heard = hear(examiner, self.expected(examiner), data)
+        known = functools.partial(self.mistakes, examiner)
+        heard = hear(examiner, self.expected(examiner), data, known)
         record = Record(
             student=student,
             name=name,

@@ -80,10 +80,11 @@ def result_of(
     reason: str = "",
     hint: str = "",
     detail: str = "",
+    mistake: str = "",
 ) -> TaskResult:
     """Return the result of an answer that was read."""
     code = answer.source
-    return TaskResult(task.name, points, task.points, verdict, reason, hint, code, detail)
+    return TaskResult(task.name, points, task.points, verdict, reason, hint, code, detail, mistake)
 
 
 def nothing(task: Task, reason: str) -> TaskResult:
