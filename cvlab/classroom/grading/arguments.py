@@ -15,8 +15,8 @@ def declare(command: argparse.ArgumentParser) -> None:
         "submissions",
         nargs="?",
         type=Path,
-        help="nbgrader's submitted/ tree, a folder of notebooks, a zip from Moodle, Blackboard or "
-        "Canvas, or one notebook",
+        help="nbgrader's submitted/ tree, a folder of notebooks, a zip from a platform such as "
+        "Moodle or Canvas, or one notebook",
     )
     command.add_argument(
         "--exercise", metavar="NAME", help="such as 01_knn, or a solution notebook's path"
@@ -25,8 +25,9 @@ def declare(command: argparse.ArgumentParser) -> None:
     command.add_argument("--roster", type=Path, metavar="CSV", help="identifiers, names, emails")
     command.add_argument(
         "--layout",
-        choices=("class", "student"),
-        help="what a folder of folders is, where that is not certain: a class, or one student's",
+        choices=("class", "student", "folder"),
+        help="what a folder of folders is, where that is not certain: a class, or one student's; "
+        "or that names of files are no platform's",
     )
     command.add_argument(
         "--due", type=_time, metavar="TIME", help="the deadline, such as 2030-02-28T23:59+01:00"

@@ -312,14 +312,15 @@ def _lateness(intake: submissions.Intake, options: Options) -> Iterator[str]:
     """Iterate over sentences on what the options for lateness cannot do here."""
     if options.due is None and not options.late.per_day:
         return
-    if intake.layout == "canvas":
-        yield "Canvas says who was late, not by how much: each of them counts as one day late."
+    if intake.layout in ("canvas", "ilias"):
+        platform = {"canvas": "Canvas", "ilias": "ILIAS"}[intake.layout]
+        yield f"{platform} says who was late, not by how much: each of them counts as one day late."
     elif options.due is None:
         yield "--late takes nothing without a deadline; add --due."
     elif not any(one.submitted for one in intake.submissions):
         yield (
             "nothing here says when it was handed in, so nobody is late, whatever --due says; "
-            "nbgrader's tree and Canvas's zip do."
+            "what nbgrader, Canvas, Gradescope, Sakai and ILIAS make does."
         )
 
 

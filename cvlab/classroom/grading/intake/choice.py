@@ -15,7 +15,7 @@ from cvlab.classroom.grading.intake.zips import Allowance, unzipped
 
 MOST_ARCHIVES = 10  # of one student
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T][\d:.]{5,15}(?:Z|[+-][\d:]{4,6})?)(?: (\S+))?")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T][\d:.]{5,18}(?:Z|[+-][\d:]{4,6})?)(?: (\S+))?")
 
 
 def chosen(group: Group, exercise: str, notes: list[str]) -> bytes | None:
@@ -92,7 +92,11 @@ def _why(error: Exception) -> str:
 
 
 def timestamp(member: Member) -> datetime | None:
-    """Read nbgrader's time stamp, `2026-03-01 17:59:03.123456 UTC`, as a time in UTC."""
+    """Read a platform's time stamp as a time in UTC.
+
+    It is `2026-03-01 17:59:03.123456 UTC` in nbgrader, `2026-03-01T17:59:03.123Z` in Sakai and
+    `2026-03-01 17:59:03.123456000 Z` in Gradescope.
+    """
     try:
         text = member.read(1_000).decode("utf-8-sig").strip()
         match = _TIME.fullmatch(text)

@@ -19,7 +19,7 @@ MOST_ROSTER = 10 * MB
 _ID_COLUMNS = (
     *("id", "studentid", "username", "sisloginid", "sisuserid", "userid", "login", "idnumber"),
     *("studentnumber", "matriculationnumber", "identifier", "participant", "participantid"),
-    *("lmsuserid", "orgdefinedid", "user"),
+    *("lmsuserid", "orgdefinedid", "user", "sid", "eid"),
 )
 _NAME_COLUMNS = ("name", "fullname", "student", "studentname", "displayname")
 _EMAIL_COLUMNS = ("email", "emailaddress", "mail")

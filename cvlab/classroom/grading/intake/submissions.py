@@ -44,14 +44,14 @@ class Submission:
     late: bool  #: as the learning management system marked it
     problem: str | None  #: one sentence for the instructor
     email: str = ""
-    number: str = ""  #: of the student on the platform: Moodle's participant, Canvas's user
+    number: str = ""  #: of the student on the platform, as Moodle's participant, Canvas's user
 
 
 @dataclass(frozen=True)
 class Intake:
     """The submissions of a class, sorted by student, and how they were recognised."""
 
-    layout: str  #: nbgrader, moodle, canvas or folder
+    layout: str  #: the platform's name: nbgrader, moodle, canvas, ..., or folder
     submissions: tuple[Submission, ...]
     remarks: tuple[str, ...]  #: sentences on what belongs to no student
 
@@ -70,7 +70,8 @@ def find(
         roster: CSV with columns for id, name and email, found by their headings. Submissions get
             its ids and names, and students without a submission are listed.
         layout: whether folders in a folder are a ``class`` or versions of one ``student``; without
-            it, what is not certain is an error.
+            it, what is not certain is an error. A ``folder`` is of no platform, whatever its files
+            are named.
 
     Returns:
         The submissions, sorted by student. A submission that is broken has a `problem`; it never
@@ -103,9 +104,10 @@ def _sorted(
     members = [m for m in members if not CLUTTER.match(m.parts[-1])]
     if layout == "class":
         members = entered(members)
-    candidates = ((each, each.own(members, exercise)) for each in PLATFORMS)
+    platforms = (Folder(),) if layout == "folder" else PLATFORMS
+    candidates = ((each, each.own(members, exercise)) for each in platforms)
     platform, own = next((each, own) for each, own in candidates if own is not None)
-    if isinstance(platform, Folder) and layout is None:
+    if isinstance(platform, Folder) and layout in (None, "folder"):
         ask_if_uncertain(own, exercise)
     groups, strays = platform.sort(own, exercise)
     return platform.name, [groups[key] for key in sorted(groups)], _remarks(strays, exercise)
@@ -171,7 +173,7 @@ def _submission(
     if group.stamp is not None:
         submitted = timestamp(group.stamp)
         if submitted is None:
-            notes.append("the time in timestamp.txt cannot be read")
+            notes.append(f"the time in {group.stamp.parts[-1]} cannot be read")
     problem = _sentence("; ".join(notes)) if notes else None
     name = person.name if person and person.name else group.name or group.label
     return Submission(

@@ -1,6 +1,8 @@
 """Moodle's "Download all submissions": `Full Name_PARTICIPANT_assignsubmission_file_/`.
 
-Where students work in groups, Moodle puts the group's name and a hyphen before each name.
+The grammar is that of Moodle's own code (`mod/assign/locallib.php`): underscores of a name become
+blanks, and in an anonymous assignment "Participant" stands for it. Where students work in groups,
+Moodle puts the group's name and a hyphen before each name.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from cvlab.classroom.grading.intake.members import Member
@@ -27,6 +28,15 @@ class Group:
     stamp: Member | None = None  #: where the platform wrote when it came
     members: list[tuple[str, Member]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Author:
+    """One of those who handed something in."""
+
+    label: str
+    name: str
+    ids: tuple[str, ...]
 
 
 class Platform(ABC):
@@ -54,3 +64,48 @@ def mostly(members: list[Member], fits: Callable[[Member], bool]) -> bool:
     fitting = {member.parts[0] for member in members if fits(member)}
     other = {m.parts[0] for m in members if not m.folder and not fits(m)} - fitting
     return len(fitting) > 0 and len(fitting) >= len(other)
+
+
+def placed(members: list[Member], fits: Callable[[Member], bool]) -> list[Member] | None:
+    """Return the members if a layout fits, without the one folder in which all may lie."""
+    return next((each for each in levels(members) if mostly(each, fits)), None)
+
+
+def levels(members: list[Member]) -> Iterator[list[Member]]:
+    """Iterate over the members as they lie in the place, and in the one folder that holds all."""
+    yield members
+    tops = {member.parts[0] for member in members}
+    if len(tops) == 1:
+        yield below(members, *tops)
+
+
+def below(members: list[Member], top: str) -> list[Member]:
+    """Return what lies in a folder of the place, as seen from there."""
+    inside = (m for m in members if m.parts[0] == top and len(m.parts) > 1)
+    return [replace(m, parts=m.parts[1:]) for m in inside]
+
+
+def saying(where: Member, text: str) -> Member:
+    """Return a member that reads as what a platform's file about a class says of one student."""
+    return replace(where, read=lambda _most: text.encode())
+
+
+def for_each(authors: list[Author], group: Group) -> list[Group]:
+    """Return a group for each author of what several handed in together."""
+    groups = []
+    for author in authors:
+        others = [each.name or each.label for each in authors if each is not author]
+        together = [f"it was handed in together with {', '.join(others)}"] if others else []
+        own = replace(group, label=author.label, name=author.name, ids=author.ids)
+        own.members = list(group.members)
+        own.notes = [*group.notes, *together]
+        groups.append(own)
+    return groups
+
+
+def tell_apart(groups: list[Group]) -> None:
+    """Say so where two submissions seem to be of one student: they may be of namesakes."""
+    count = Counter(group.label for group in groups)
+    for group in groups:
+        if count[group.label] > 1:
+            group.notes.append("another submission has the same name, of a namesake or not")
