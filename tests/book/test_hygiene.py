@@ -135,6 +135,7 @@ def test_the_index_of_systems_has_every_method():
     page = systems.page()
     for row in rows:
         assert f'<span id="{row.id}">' in page
+    assert "&lt;END&gt;" in page, "an end token is read as a tag and vanishes"
 
 
 def test_address_is_written_once_where_it_is_defined():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +105,8 @@ def page(root: Path = ROOT) -> str:
                 state = f'<a href="{link}">works<span class="cvlab-hidden">: {row.name}</span></a>'
             else:
                 state = "planned"
-            cells = (f'<span id="{row.id}">{row.name}</span>', state, row.works_when)
+            works_when = html.escape(row.works_when, quote=False)  # or "<END>" is a tag
+            cells = (f'<span id="{row.id}">{row.name}</span>', state, works_when)
             lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
         lines.append("")
     return "\n".join(lines)
