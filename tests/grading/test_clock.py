@@ -11,6 +11,7 @@ import time
 import pytest
 from waiting import GIVE_UP, until
 
+from cvlab.classroom.grading.box import clock as clocks
 from cvlab.classroom.grading.box.clock import Clock, family, usage
 
 pytestmark = [
@@ -90,6 +91,46 @@ def test_waiting_for_a_processor_does_not_count():
     assert had < 0.5 * passed, "it shares its core with five others"
     # But for ticks of the processor's clock, and a wait that is not over yet.
     assert had - 0.2 <= used <= had + 0.2 * passed
+
+
+def test_a_wait_that_the_kernel_enters_late_does_not_take_back_what_was_found(monkeypatch):
+    """The look that ends a box sees it over its limit; its last wait is known only afterwards."""
+    seen = iter([(0.0, {1: 0.0}), (0.9, {1: 0.0}), (0.0, {1: 0.5})])
+    now = iter([0.0, 1.1, 1.2])
+    monkeypatch.setattr(clocks, "usage", lambda _pid: next(seen))
+    monkeypatch.setattr(clocks.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(clocks, "could_run", lambda _pid: False)
+    clock = Clock(1, 1.0)
+    assert clock.look() > 1.0
+    assert clock.over
+    assert clock.look() < 1.0
+    assert clock.over
+
+
+def test_who_may_be_waiting_is_not_over_by_the_time_on_the_wall(monkeypatch):
+    seen = iter([(0.0, {1: 0.0}), (0.2, {1: 0.0}), (0.2, {1: 1.5}), (1.1, {1: 1.5})])
+    now = iter([0.0, 1.5, 1.8, 2.7])
+    monkeypatch.setattr(clocks, "usage", lambda _pid: next(seen))
+    monkeypatch.setattr(clocks.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(clocks, "could_run", lambda _pid: True)
+    clock = Clock(1, 1.0)
+    assert clock.look() == 1.5, "the wait goes on, and is not known yet"
+    assert not clock.over
+    assert clock.look() < 0.4
+    assert not clock.over
+    assert clock.look() > 1.0
+    assert clock.over
+
+
+def test_a_thread_that_waits_for_a_processor_could_run():
+    core = min(os.sched_getaffinity(0))
+    with running("import time\ntime.sleep(1000)", core) as process:
+        go(process)
+        assert until(lambda: not clocks.could_run(process.pid))
+    with running("while True: pass", core) as first, running("while True: pass", core) as second:
+        go(first)
+        go(second)
+        assert until(lambda: clocks.could_run(first.pid) and clocks.could_run(second.pid))
 
 
 def test_all_processes_below_count_also_those_that_have_ended():

@@ -29,6 +29,7 @@ class Clock:
     def __init__(self, pid: int, seconds: float) -> None:
         self.pid, self.seconds = pid, seconds
         self._had = self._not_waiting = 0.0
+        self.over = False  #: whether a look has found that it used more than it may; that stays so
         self._at = time.monotonic()
         self._processor, self._waits = usage(pid)
 
@@ -37,7 +38,9 @@ class Clock:
 
         That is the processor time, or the wall's without the longest wait of a thread in each
         interval: whoever forks away what it does is not asleep, and counts as well. The kernel
-        enters a wait when it is over, so an interval may hold more of it than its own length.
+        enters a wait when it is over, so an interval may hold more of it than its own length, and
+        while a thread could run nobody can tell whether it does or waits: then the processor time
+        alone says whether the limit is reached.
         """
         now = time.monotonic()
         processor, waits = usage(self.pid)
@@ -46,6 +49,8 @@ class Clock:
         self._had += max(processor - self._processor, 0.0)  # some may have ended unseen
         self._not_waiting += passed - max(waited, 0.0)
         self._at, self._processor, self._waits = now, processor, waits
+        if self._had > self.seconds or (self.used > self.seconds and not could_run(self.pid)):
+            self.over = True
         return self.used
 
     def end(self) -> float:
@@ -57,11 +62,6 @@ class Clock:
     def used(self) -> float:
         """The seconds used, as of the last look."""
         return max(self._had, self._not_waiting)
-
-    @property
-    def over(self) -> bool:
-        """Whether it has used more than it may, as of the last look."""
-        return self.used > self.seconds
 
 
 def usage(pid: int) -> tuple[float, dict[int, float]]:
@@ -82,6 +82,17 @@ def usage(pid: int) -> tuple[float, dict[int, float]]:
                 with open(f"/proc/{process}/task/{task}/schedstat") as file:
                     waits[int(task)] = int(file.read().split()[1]) / 1e9
     return processor, waits
+
+
+def could_run(pid: int) -> bool:
+    """Tell whether a thread of a process, or of any below it, runs or waits for a processor."""
+    for process in family(pid):
+        with contextlib.suppress(OSError, IndexError):
+            for task in os.listdir(f"/proc/{process}/task"):
+                with open(f"/proc/{process}/task/{task}/stat", errors="replace") as file:
+                    if file.read().rpartition(")")[2].split()[0] == "R":
+                        return True
+    return False
 
 
 def family(pid: int) -> Iterator[int]:

@@ -251,7 +251,8 @@ def ask_within(
     with watch.timed(box, seconds) as clock:
         reply = ask(box, request, BACKSTOP * seconds + BACKSTOP_SECONDS, value)
     used = clock.end()
-    # Ended by the watch, or just before it: an answer that came in time stands.
+    # Ended by the watch, or just before it: an answer that came in time stands. What the clock has
+    # once found stays: the kernel enters the box's last wait only now, and takes it off the time.
     if reply.fate == "crash" and clock.over:
         reply = Reply("timeout", message=f"it took longer than {seconds:.3g} seconds")
         used = max(used, seconds)
@@ -307,7 +308,8 @@ class Watch:
         while not self._stop.wait(LOOK_SECONDS):
             with self._lock:  # a box that has a clock is not closed meanwhile
                 for box, clock in self._clocks.values():
-                    if clock.look() > clock.seconds:
+                    clock.look()
+                    if clock.over:
                         with contextlib.suppress(ProcessLookupError):
                             os.kill(box.pid, signal.SIGKILL)
                 known = list(self._boxes.values())
