@@ -1,7 +1,7 @@
 """Networks in plain torch: from blocks to whole ones that say what, where or who.
 
-Modules: ``blocks``, ``classification``, ``detection``, ``segmentation``, ``embedding``; all are
-also names of this package. ``build(name)`` makes a network that classifies;
+Modules: ``blocks``, ``classification``, ``detection``, ``segmentation``, ``embedding``,
+``attention``; all are also names of this package. ``build(name)`` makes a network that classifies;
 ``PUBLISHED`` holds the numbers of parameters that the tests hold them to.
 
     >>> from cvlab import nets
@@ -9,6 +9,7 @@ also names of this package. ``build(name)`` makes a network that classifies;
     61706
 """
 
+from cvlab.nets.attention import MultiHeadAttention, TransformerBlock, causal_mask
 from cvlab.nets.blocks import (
     BasicBlock,
     Bottleneck,
@@ -45,12 +46,15 @@ __all__ = [
     "DepthwiseSeparable",
     "Embedder",
     "Inception",
+    "MultiHeadAttention",
     "SqueezeExcite",
+    "TransformerBlock",
     "UNet",
     "UNetDecoder",
     "alexnet",
     "backbone",
     "build",
+    "causal_mask",
     "conv_norm",
     "count_parameters",
     "embedder",
