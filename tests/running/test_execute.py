@@ -23,7 +23,7 @@ from waiting import GIVE_UP, all_end, line_in
 from cvlab.classroom import notebooks
 from cvlab.classroom.book import build
 from cvlab.classroom.notebooks import NotebookError
-from cvlab.classroom.running import budget, execute, inputs, kernel, progress
+from cvlab.classroom.running import budget, execute, inputs, kernel, progress, yardstick
 
 
 def write(path, *cells, **limits):
@@ -40,7 +40,7 @@ def own_store(tmp_path, monkeypatch):
     monkeypatch.setattr(execute, "STORE", tmp_path / "store")
     monkeypatch.setenv("CVLAB_STORE", str(tmp_path / "store"))  # for other processes
     monkeypatch.setenv("CVLAB_KERNEL", "python3")
-    monkeypatch.delenv("CVLAB_BUDGET_SCALE", raising=False)
+    monkeypatch.setenv("CVLAB_BUDGET_SCALE", "1")  # exactly, however slow this machine is
 
 
 @pytest.fixture(params=["python3", "cvlab"])
@@ -184,6 +184,47 @@ class TestStatedBudgets:
         path = write(place, "x = 1", seconds=40)
         monkeypatch.setenv("CVLAB_BUDGET_SCALE", "2.5")
         assert budget.of(path) == budget.Budget(100, 300, 7.5)
+
+    @pytest.mark.parametrize(("slowness", "allowed"), [(1.0, False), (1.2, False), (1.3, True)])
+    def test_a_slower_machine_has_longer_and_no_more_memory(self, slowness, allowed):
+        most = budget.Budget(seconds=100, cpu_seconds=10, memory_gb=1).on_machine(slowness)
+        assert (most.overrun(budget.Usage(cpu_seconds=12.5)) is None) is allowed
+        assert (most.overrun(budget.Usage(seconds=125)) is None) is allowed
+        assert most.overrun(budget.Usage(peak_bytes=1_100_000_000))
+
+    @pytest.mark.parametrize("slowness", [1.0, 3.0])
+    @pytest.mark.slow
+    def test_a_run_is_held_to_what_the_machine_can_do_meanwhile(self, place, monkeypatch, slowness):
+        """The machine says that it is slow; whether it really is does not matter."""
+        monkeypatch.delenv("CVLAB_BUDGET_SCALE")
+        seconds = iter([yardstick.REFERENCE_SECONDS * slowness] * 1000)
+        monkeypatch.setattr(
+            yardstick.Pace, "measure", lambda pace: pace.taken.append(next(seconds))
+        )
+        busy = "import time\nends = time.process_time() + {}\n"
+        busy += "while time.process_time() < ends:\n    pass"
+        path = write(place, new_code_cell(busy.format(2), id="busy"), cpu_seconds=1.5)
+        if slowness == 1.0:
+            assert failure(path).endswith("s of processor time, allowed are 1.5 s.")
+            return
+        assert execute.execute(path)["slowness"] == slowness
+        assert execute.record(path) is not None, "what was allowed stays so"
+        path = write(place, new_code_cell(busy.format(100), id="busy"), cpu_seconds=1.5)
+        assert failure(path).endswith("s of processor time, allowed are 4.5 s.")
+
+    def test_the_pace_is_the_mean_of_what_was_measured_within_bounds(self, monkeypatch):
+        pace = yardstick.Pace()
+        assert pace.slowness == 1.0
+        pace.measure()
+        assert pace.taken[0] > 0
+        for taken, expected in [([0.5], 1.0), ([1.0, 2.0], 1.5), ([100.0], yardstick.MOST)]:
+            pace.taken = [one * yardstick.REFERENCE_SECONDS for one in taken]
+            assert pace.slowness == pytest.approx(expected)
+
+    def test_a_scale_that_is_given_is_all_there_is(self, monkeypatch):
+        assert budget.pace() is None
+        monkeypatch.delenv("CVLAB_BUDGET_SCALE")
+        assert budget.pace().slowness == 1.0
 
     @pytest.mark.parametrize("value", ["0", "-1", "fast", "nan", "inf"])
     def test_a_bad_scale_gets_one_sentence(self, place, monkeypatch, value):

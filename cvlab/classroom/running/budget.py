@@ -2,9 +2,10 @@
 
 A notebook states its own budget as ``{"cvlab": {"budget": {"seconds": 40, "cpu_seconds": 80,
 "memory_gb": 2}}}`` in its metadata, each key optional; the folder's limit holds for the rest.
-What a notebook costs is its processor time, which others on the machine lengthen by less than half
-(they share its caches); the seconds on the wall are only there to end what waits for ever.
-The environment variable ``CVLAB_BUDGET_SCALE`` multiplies every budget, for slow machines.
+What a notebook costs is its processor time; the seconds on the wall are only there to end what
+waits for ever. On a machine that is slow, or busy with others, both last longer, by as much as a
+fixed piece of work takes longer there meanwhile (`yardstick`). The environment variable
+``CVLAB_BUDGET_SCALE`` multiplies every budget instead, memory included.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from cvlab.classroom import notebooks
 from cvlab.classroom.notebooks import ROOT, NotebookError
+from cvlab.classroom.running.yardstick import Pace
 
 
 @dataclasses.dataclass
@@ -47,6 +49,12 @@ class Budget:
     cpu_seconds: float = 120
     memory_gb: float = 3  # 1e9 bytes each
 
+    def on_machine(self, slowness: float) -> Budget:
+        """Return the same budget where everything takes so many times as long."""
+        return dataclasses.replace(
+            self, seconds=self.seconds * slowness, cpu_seconds=self.cpu_seconds * slowness
+        )
+
     def overrun(self, usage: Usage) -> str | None:
         """Say what exceeds the budget, or return None."""
         memory = usage.peak_bytes / 1e9
@@ -54,9 +62,9 @@ class Budget:
             found = f"{memory:.2f} GB of memory, allowed are {self.memory_gb:g} GB"
         elif usage.cpu_seconds > self.cpu_seconds:
             found = f"{usage.cpu_seconds:.1f} s of processor time, allowed are"
-            found += f" {self.cpu_seconds:g} s"
+            found += f" {self.cpu_seconds:.5g} s"
         elif usage.seconds > self.seconds:
-            found = f"{usage.seconds:.1f} s, allowed are {self.seconds:g} s"
+            found = f"{usage.seconds:.1f} s, allowed are {self.seconds:.5g} s"
         else:
             return None
         return f"over its budget: {found}."
@@ -89,6 +97,11 @@ def scale() -> float:
     if not 0 < found < math.inf:
         raise ValueError(f"CVLAB_BUDGET_SCALE must be a positive number such as 2, not {given!r}.")
     return found
+
+
+def pace() -> Pace | None:
+    """Return what follows how slow the machine is, or None where the environment says so."""
+    return None if os.environ.get("CVLAB_BUDGET_SCALE") else Pace()
 
 
 def stated(path: Path, notebook: Any = None) -> Budget:

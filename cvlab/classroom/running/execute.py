@@ -32,6 +32,7 @@ from cvlab.classroom.running.progress import Progress
 STORE = Path(os.environ.get("CVLAB_STORE") or ROOT / "_build" / "notebooks")
 PACKAGE = ROOT / "cvlab"
 _COMPLETE = {"digest", "seconds", "cpu_seconds", "peak_bytes", "kernel", "cells", "data", "widgets"}
+_COMPLETE |= {"slowness"}
 
 
 class ExecutionError(RuntimeError):
@@ -124,7 +125,8 @@ def record(path: Path) -> dict[str, Any] | None:
 
     Returns:
         digest, seconds, cpu_seconds, peak_bytes, kernel (the one really used), cells (seconds of
-        each), data (the files that it read), widgets (their proof), executed (a digest).
+        each), slowness (see `yardstick`), data (the files that it read), widgets (their proof),
+        executed (a digest).
     """
     found = _described(path)
     if not found.keys() >= {"executed", *_COMPLETE}:
@@ -134,7 +136,8 @@ def record(path: Path) -> dict[str, Any] | None:
         same = whole and inputs.unchanged(found["data"])
         usage = budget.Usage(found["seconds"], found["cpu_seconds"], found["peak_bytes"])
         notebook = notebooks.load(path)
-        kept = same and budget.of(path, notebook).overrun(usage) is None
+        most = budget.of(path, notebook).on_machine(found["slowness"])
+        kept = same and most.overrun(usage) is None
     except (OSError, TypeError, KeyError):
         return None
     return found if kept and found["digest"] == digest(path, notebook) else None
@@ -244,6 +247,7 @@ async def _execute(
         environment=environment,
         data=list(inputs.folders().values()),
         at_cell=at_cell,
+        pace=budget.pace(),
     )
     try:
         found = await run.run()

@@ -28,6 +28,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from cvlab.classroom.running import meter
 from cvlab.classroom.running.budget import Budget, Usage
+from cvlab.classroom.running.yardstick import Pace
 
 WARM = "cvlab"
 STOCK = "python3"
@@ -70,6 +71,7 @@ class Run:
         environment: the kernel's environment variables.
         data: folders; files that are read inside them are noted.
         at_cell: called with the position of each code cell, from 1, when it starts.
+        pace: follows how slow the machine is; without it the budget holds as it is.
     """
 
     def __init__(
@@ -82,10 +84,11 @@ class Run:
         environment: dict[str, str],
         data: list[Path],
         at_cell: Callable[[int], None] = lambda position: None,
+        pace: Pace | None = None,
     ) -> None:
         self.notebook, self.folder, self.name, self.budget = notebook, folder, kernel, budget
         self.environment, self.data, self.at_cell = environment, data, at_cell
-        self.usage = Usage()
+        self.usage, self.pace = Usage(), pace
         self.cells: dict[str, float] = {}
         self.place = "before its first cell"
         self._clock: float | None = None  # when the first cell could run
@@ -98,7 +101,8 @@ class Run:
 
         Returns:
             Measured values: widgets, seconds, cpu_seconds, peak_bytes, kernel, cells (seconds of
-            each), and the lines on opened files as ``opened``.
+            each), slowness (of the machine meanwhile), and the lines on opened files as
+            ``opened``.
 
         Raises:
             KernelFailure: if a cell fails, the kernel dies, or the run exceeds its budget.
@@ -180,6 +184,7 @@ class Run:
             "peak_bytes": self.usage.peak_bytes,
             "kernel": self._really_used(),
             "cells": self.cells,
+            "slowness": self.pace.slowness if self.pace else 1.0,
             "opened": opened.read_text(encoding="utf-8") if opened.exists() else "",
         }
 
@@ -222,9 +227,18 @@ class Run:
     def _check(self, measured: dict[str, Any]) -> None:
         """Enter what the kernel measured of itself, and refuse what exceeds the budget."""
         self.usage.take(measured.get("cpu_seconds", 0.0), measured.get("peak_bytes", 0))
-        reason = self.budget.overrun(self.usage)
+        reason = self._overrun()
         if reason:
             raise KernelFailure(f"{self.place}: {reason}")
+
+    def _overrun(self) -> str | None:
+        """Say what exceeds the budget on this machine, or return None."""
+        reason = self.budget.overrun(self.usage)
+        if reason and self.pace:
+            if not self.pace.taken:
+                self.pace.measure()
+            reason = self.budget.on_machine(self.pace.slowness).overrun(self.usage)
+        return reason
 
     def _really_used(self) -> str:
         """Return the kernel's name; the warm one may have fallen back to the stock one."""
@@ -240,7 +254,9 @@ class Run:
                 if status is not None:
                     return self._death(status)
                 self._sample()
-                reason = self.budget.overrun(self.usage)
+                if self.pace and self._clock is not None:
+                    self.pace.follow()
+                reason = self._overrun()
                 if reason:
                     return reason
             # Where thousands of processes make sampling slow, it still takes little of a core.
