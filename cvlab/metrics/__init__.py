@@ -4,6 +4,7 @@ All functions are also names of this package: ``from cvlab import metrics; metri
 Each is exact, needs NumPy only, and is compared with independent implementations by the tests.
 """
 
+from cvlab.metrics.depth import DepthErrors, bad_pixels, depth_errors, end_point_error
 from cvlab.metrics.detection import (
     DetectionCurve,
     Detections,
@@ -40,6 +41,7 @@ from cvlab.metrics.segmentation import (
 
 __all__ = [
     "Curve",
+    "DepthErrors",
     "DetectionCurve",
     "DetectionScores",
     "Detections",
@@ -51,11 +53,14 @@ __all__ = [
     "accuracy",
     "auc",
     "average_precision",
+    "bad_pixels",
     "binary_rates",
     "boundary_f",
     "cmc",
     "confusion_matrix",
+    "depth_errors",
     "detection_ap",
+    "end_point_error",
     "frechet_distance",
     "match_detections",
     "ndcg",
