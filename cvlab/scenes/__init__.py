@@ -19,9 +19,11 @@ descriptions at random. Views: ``objects`` takes them, with the ray caster in ``
 descriptions at random. People: likewise ``figure_description``, ``figure_renderer``, ``figures``;
 by identity: ``avatar_painter`` knows what they look like, ``avatars`` draws views at random.
 Sentences about flat scenes and worlds: ``language``. Without a picture: ``crowds`` lets pedestrians
-walk, ``sample_crowds``.
+walk, ``sample_crowds``. Handwriting: ``sample_characters`` invents alphabets of stroke programs and
+draws them (module ``alphabets``).
 """
 
+from cvlab.scenes.alphabets import MAX_STROKES, Characters, draw, sample_characters
 from cvlab.scenes.avatar_heads import HEAD_AXES, HEAD_MARKS, AvatarHeads, avatar_heads
 from cvlab.scenes.avatar_painter import (
     AVATAR_PARTS,
@@ -113,6 +115,7 @@ __all__ = [
     "MAX_CLUTTER",
     "MAX_OBJECTS",
     "MAX_SIZE",
+    "MAX_STROKES",
     "MAX_THINGS",
     "MIN_SIZE",
     "MIRROR",
@@ -133,6 +136,7 @@ __all__ = [
     "Avatars",
     "Background",
     "Camera",
+    "Characters",
     "Crowds",
     "Description",
     "Figures",
@@ -157,6 +161,7 @@ __all__ = [
     "describe",
     "describe_figures",
     "describe_world",
+    "draw",
     "facade",
     "figure",
     "figure_camera",
@@ -174,6 +179,7 @@ __all__ = [
     "render_worlds",
     "sample",
     "sample_avatars",
+    "sample_characters",
     "sample_crowds",
     "sample_figures",
     "sample_world",

@@ -18,6 +18,7 @@ flat scenes of four objects and their size, against the target of 300 images a s
 of facades with light, clutter, occluders and noise, and views of people by identity of 40 x 20
 pixels, these beside flat scenes of four objects and as many pixels. Crowds of 20 steps have no
 picture; they stand beside the same flat scenes against the target of 300 crowds a second.
+Handwritten characters come last, against 300 drawings a second and flat scenes of their size.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from skimage.draw import random_shapes
 from cvlab import scenes
 
 TARGET, VIEWS_TARGET, WORLDS_TARGET, FIGURES_TARGET, AVATARS_TARGET = 2_000, 300, 300, 300, 300
-LANDMARKS_TARGET, CROWDS_TARGET = 300, 300
+LANDMARKS_TARGET, CROWDS_TARGET, CHARACTERS_TARGET = 300, 300, 300
 NUISANCES = dict.fromkeys(("light", "scale", "rotation", "clutter", "occlusion", "noise"), 1.0)
 CASES: tuple[tuple[str, int, dict[str, float]], ...] = (
     ("1 object", 1, {}),
@@ -73,6 +74,7 @@ CROWDS: tuple[tuple[str, dict[str, int | str]], ...] = (
     ("12 people", {"people": 12}),
     ("6 people in streets", {"people": 6, "walls": "streets"}),
 )
+CHARACTERS: tuple[tuple[str, int], ...] = (("character, 24 x 24", 24), ("character, 64 x 64", 64))
 
 
 def draw_with_skimage(count: int, size: int, objects: int, seed: int) -> np.ndarray:
@@ -208,6 +210,19 @@ def measure_crowds(
     return ours, flat
 
 
+def measure_characters(size: int, count: int, repeats: int) -> tuple[list[float], list[float]]:
+    """Drawings a second of every repeat, eight of each character; then flat scenes."""
+    ours, flat = [], []
+    number = max(1, count // 8)
+    scenes.sample_characters(1, 2, 2, size)
+    for seed in range(repeats):
+        ours.append(
+            speed(lambda s=seed: scenes.sample_characters(1, number, 8, size, s), 8 * number)
+        )
+        flat.append(speed(lambda s=seed: scenes.sample(count, size, 1, seed=s), count))
+    return ours, flat
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -244,6 +259,8 @@ def main() -> None:
     against_flat("landmarks", landmarks, LANDMARKS_TARGET)
     crowds = [(n, measure_crowds(s, options.images, options.repeats)) for n, s in CROWDS]
     against_flat("crowds", crowds, CROWDS_TARGET)
+    letters = [(n, measure_characters(s, options.images, options.repeats)) for n, s in CHARACTERS]
+    against_flat("handwriting", letters, CHARACTERS_TARGET)
 
 
 def against_flat(
