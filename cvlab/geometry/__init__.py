@@ -1,4 +1,4 @@
-"""Cameras and space, one module a subject: cameras, ``planes``, ``two_views``, ``consensus``.
+"""Cameras and space: modules ``cameras``, ``planes``, ``two_views``, ``stereo``, ``consensus``.
 
 All functions are also names of this package: ``from cvlab import geometry; geometry.project(...)``.
 Coordinates of a camera, in metres: x points right, y down, z forwards along its axis; *depth* is z,
@@ -11,7 +11,7 @@ and column j has its centre at (j, i), and ends half a pixel further. Boxes have
 in ``cvlab.boxes``: the box around that pixel is (j, i, j + 1, i + 1), that is (u, v) + 0.5 in each
 coordinate. Functions of one camera, and those that warp images, take NumPy arrays or tensors and
 return the same kind; chapter 20 builds the first. What compares two images takes arrays; chapter 23
-builds it.
+builds it, and what stands on parallel cameras chapters 31 and 33.
 
     >>> from cvlab.geometry import project, unproject
     >>> K = [[50.0, 0.0, 31.5], [0.0, 50.0, 23.5], [0.0, 0.0, 1.0]]
@@ -32,6 +32,7 @@ from cvlab.geometry.planes import (
     sample_bilinear,
     warp_homography,
 )
+from cvlab.geometry.stereo import Rectification, rectify, warp_disparity
 from cvlab.geometry.two_views import (
     RelativePose,
     epipolar_distance,
@@ -42,6 +43,7 @@ from cvlab.geometry.two_views import (
 )
 
 __all__ = [
+    "Rectification",
     "RelativePose",
     "apply_homography",
     "box_corners",
@@ -53,11 +55,13 @@ __all__ = [
     "normalising",
     "project",
     "ransac",
+    "rectify",
     "relative_pose",
     "rotation",
     "sample_bilinear",
     "trials_needed",
     "triangulate",
     "unproject",
+    "warp_disparity",
     "warp_homography",
 ]

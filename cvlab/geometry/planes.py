@@ -234,11 +234,14 @@ def _corners(x: Any, y: Any, size: tuple[int, int], outside: str, space: Any) ->
         for dx in (0, 1):
             j, i = left + dx, top + dy
             inside = (j >= 0) & (j < width) & (i >= 0) & (i < height)
-            weight = (1 - abs(x - j)) * (1 - abs(y - i))
+            # 1 minus the distance, without an absolute value, whose gradient at a pixel's centre
+            # would be 0 for one of both neighbours.
+            weight = (1 - (j - x if dx else x - j)) * (1 - (i - y if dy else y - i))
+            if outside == "zero":
+                weight = space.where(inside, weight, space.zeros_like(weight))
             j, i = space.clip(j, 0, width - 1), space.clip(i, 0, height - 1)
             index = i * width + j
-            index = index.astype(np.int64) if space is np else index.long()
-            yield index, space.where(inside, weight, space.zeros_like(weight))
+            yield index.astype(np.int64) if space is np else index.long(), weight
 
 
 def _sample_tensor(image: Any, x: Any, y: Any, outside: str) -> Any:
