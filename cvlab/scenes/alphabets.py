@@ -221,6 +221,6 @@ def _drawn(strokes: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarr
     places = ((_curves(moved, _POINTS) - 0.5) @ hand.T + middle).reshape(-1, 2) * size
     half = rng.uniform(*_WIDTHS) / 2 * size
     pixel = np.arange(size) + 0.5
-    near = ((pixel[:, None] - places.T[:, None]) ** 2).astype(np.float32)  # (2, size, points)
-    distance = np.sqrt((near[1][:, None] + near[0][None]).min(-1))  # rows are y
+    near = ((places[:, :, None] - pixel) ** 2).astype(np.float32)  # (points, 2, size)
+    distance = np.sqrt((near[:, 1, :, None] + near[:, 0, None]).min(0))  # rows are y
     return np.clip(half + 0.5 - distance, 0, 1)
