@@ -19,17 +19,25 @@ Examples:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cvlab import geometry
-from cvlab.scenes._arguments import integer
+from cvlab import _arguments, geometry
+from cvlab._arguments import integer
 from cvlab.scenes.textures import WEIGHTS, Pattern
 from cvlab.scenes.world_description import THINGS, Camera, Surface, Thing, World, check_world
+from cvlab.scenes.world_rays import (
+    ON_GROUND,
+    ON_NOTHING,
+    ON_WALL,
+    Frames,
+    Rays,
+    cast,
+    turned,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -38,9 +46,6 @@ __all__ = ["RELATIONS", "WorldScene", "WorldScenes", "relation", "render_world",
 
 GROUND, WALL = 1, 2  # in ``semantic``; a thing is 3 + its place in THINGS, nothing at all is 0
 RELATIONS: tuple[str, ...] = ("left of", "right of", "in front of", "behind", "on", "under")
-
-_NOTHING, _GROUND, _WALL = -1, -2, -3  # whose surface a pixel shows, beside 0, 1, .. of things
-_PARALLEL = 1e-9
 
 
 # --- What is true of an image ---------------------------------------------------------------------
@@ -87,6 +92,28 @@ class WorldScene:
     relations: list[tuple[int, str, int]]
     camera: Camera
     description: World
+
+    def lit(self, lights: Any, ambient: float = 0.0) -> np.ndarray:
+        """(L, H, W, 3) float32, the view under each of L distant lights instead of the sun.
+
+        A pixel shows ``albedo * (ambient + max(n . l, 0))``, clipped to [0, 1]; nothing casts a
+        shadow, but a surface that looks away from a light gets none of it.
+
+        Args:
+            lights: (L, 3), towards the light in *camera* coordinates, as ``normals`` are; its
+                length is its strength.
+            ambient: The share of light from everywhere, not negative.
+
+        Raises:
+            TypeError: For values that are not real numbers.
+            ValueError: For another shape or values that are not finite.
+        """
+        lights = _arguments.real(lights, "lights")
+        ambient = _arguments.number(ambient, "ambient")
+        if lights.ndim != 2 or lights.shape[1] != 3:
+            raise ValueError(f"lights must be (L, 3), towards each light, not {lights.shape}.")
+        facing = np.maximum(np.einsum("hwc,lc->lhw", self.normals, lights), 0) + ambient
+        return np.clip(self.albedo * facing[..., None], 0, 1).astype(np.float32)
 
     def voxels(self, size: int = 16) -> np.ndarray:
         """(M, size, size, size) bool, along x, y and z of the frame of each thing.
@@ -188,9 +215,9 @@ def render_world(description: World, camera: Camera | None = None) -> WorldScene
         camera = description.camera
     check_world(description, camera)
     shape = (camera.height, camera.width)
-    rays, frames = _Rays(camera), _Frames(description.objects)
+    rays, frames = Rays(camera), Frames(description.objects)
     windows = frames.windows(camera)
-    depth, owner = _cast(description, camera, rays, frames, windows)
+    depth, owner = cast(description, camera, rays, frames, windows)
     paint = _paint(description, camera, rays, frames, depth, owner)
     indices, instances, boxes = _instances(owner.reshape(shape), windows)
     things = [description.objects[index] for index in indices]
@@ -224,105 +251,6 @@ def render_worlds(descriptions: Sequence[World]) -> WorldScenes:
 
 
 _STACKED = ("image", "depth", "normals", "albedo", "points", "semantic", "instances")
-
-
-# Of many short arrays, one coordinate a row, (3, M), is quicker than one point a row.
-_SIGNS = np.array([(x, y, z) for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)]).T  # (3, 8)
-
-
-class _Rays:
-    """The rays of a camera's pixels, rows first: directions with depth 1, and their lengths."""
-
-    def __init__(self, camera: Camera) -> None:
-        K = camera.K
-        v = ((np.arange(camera.height) - K[1, 2]) / K[1, 1])[:, None]
-        u = ((np.arange(camera.width) - K[0, 2])[None, :] - K[0, 1] * v) / K[0, 0]
-        seen = np.ones((3, camera.height, camera.width))
-        seen[0], seen[1] = u, v
-        self.world = camera.R.T @ seen.reshape(3, -1)  # (3, P)
-        self.length = np.sqrt(u * u + v * v + 1).ravel()  # (P,)
-
-
-class _Frames:
-    """The frames of M things: how each is turned, where its middle is, half its sizes."""
-
-    def __init__(self, things: Sequence[Thing]) -> None:
-        turns = [math.radians(thing.yaw) for thing in things]
-        self.cosine, self.sine = np.array([[f(a) for a in turns] for f in (math.cos, math.sin)])
-        self.centres = np.array([thing.centre for thing in things]).reshape(-1, 3).T  # (3, M)
-        self.halves = np.array([thing.size for thing in things]).reshape(-1, 3).T / 2  # (3, M)
-
-    def windows(self, camera: Camera) -> list[tuple[slice, slice]]:
-        """The rows and columns in which each thing can be seen."""
-        x, y, z = _SIGNS[:, None] * self.halves[..., None]  # (M, 8)
-        cosine, sine = self.cosine[:, None], self.sine[:, None]
-        corners = np.stack([cosine * x + sine * z, y, cosine * z - sine * x])
-        seen = camera.R @ (corners + self.centres[..., None]).reshape(3, -1) + camera.t[:, None]
-        depth = seen[2].reshape(-1, 8)
-        behind = depth.min(axis=1, initial=np.inf) < 1e-3
-        depth[behind] = 1.0
-        pixels = (camera.K @ seen)[:2].reshape(2, -1, 8) / depth
-        limits = np.array([[camera.width], [camera.height]])
-        low = np.clip(np.floor(pixels.min(axis=2, initial=np.inf)), 0, limits)
-        high = np.clip(np.ceil(pixels.max(axis=2, initial=-np.inf)) + 1, 0, limits)
-        low[:, behind], high[:, behind] = 0, limits  # it reaches behind the camera
-        ends = np.concatenate([low, high]).astype(int).T.tolist()
-        return [np.s_[top:bottom, left:right] for left, top, right, bottom in ends]
-
-
-def _cast(
-    world: World,
-    camera: Camera,
-    rays: _Rays,
-    frames: _Frames,
-    windows: list[tuple[slice, slice]],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Depth (P,) of the nearest surface on each ray, and whose it is, (P,)."""
-    start, down = camera.position, rays.world[1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        depth = np.where(down > _PARALLEL, -start[1] / down, np.inf)
-        normal = -geometry.rotation(world.wall_yaw)[:, 2]
-        speed = normal @ rays.world
-        gap = normal @ (np.array([0, 0, world.wall_distance]) - start)
-        wall = np.where(speed < -_PARALLEL, gap / speed, np.inf)
-    owner = np.where(wall < depth, _WALL, _GROUND)
-    depth = np.minimum(depth, wall)
-    owner[depth == np.inf] = _NOTHING
-    size = (camera.height, camera.width)
-    depths, owners = depth.reshape(size), owner.reshape(size)
-    directions = rays.world.reshape(3, *size)
-    from_middle = start[:, None] - frames.centres
-    for number, (thing, window) in enumerate(zip(world.objects, windows, strict=True)):
-        turn = frames.cosine[number], frames.sine[number]
-        place = np.array(_turned(from_middle[:, number], *turn))
-        way = np.stack(_turned(directions[(slice(None), *window)], *turn))
-        met = _meet(thing, place, way)
-        nearer = met < depths[window]
-        np.copyto(depths[window], met, where=nearer)
-        np.copyto(owners[window], number, where=nearer)
-    return depth, owner
-
-
-def _turned(vectors: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Vectors (3, ..) of the world in the frame of a thing with this cosine and sine of its yaw."""
-    x, y, z = vectors
-    return cosine * x - sine * z, y, sine * x + cosine * z
-
-
-def _meet(thing: Thing, start: np.ndarray, way: np.ndarray) -> np.ndarray:
-    """Where rays (3, ..) from one point enter a thing, all in its own frame; or inf."""
-    if thing.shape == "ball":
-        square = (way * way).sum(axis=0)
-        half = np.tensordot(start, way, 1)
-        rest = start @ start - thing.size[0] ** 2 / 4
-        inside = half * half - square * rest
-        enter = (-half - np.sqrt(np.maximum(inside, 0))) / square
-        return np.where((inside > 0) & (enter > 0), enter, np.inf)
-    way[np.abs(way) < _PARALLEL] = _PARALLEL
-    middle = -start[:, None, None] / way
-    reach = np.array(thing.size)[:, None, None] / 2 / np.abs(way)
-    enter, leave = (middle - reach).max(axis=0), (middle + reach).min(axis=0)
-    return np.where((enter < leave) & (enter > 0), enter, np.inf)
 
 
 # --- Paint and light ------------------------------------------------------------------------------
@@ -364,7 +292,7 @@ def _by_surface(world: World, owner: np.ndarray) -> _Sorted:
     things = sorted(range(len(balls)), key=balls.__getitem__)
     surfaces = [world.ground, world.wall, *(world.objects[number] for number in things)]
     place = np.empty(len(things) + 3, int)
-    place[[_GROUND, _WALL, *things, _NOTHING]] = np.arange(len(place))
+    place[[ON_GROUND, ON_WALL, *things, ON_NOTHING]] = np.arange(len(place))
     places = place[owner]
     counts = np.bincount(places, minlength=len(place))[:-1]
     ends = counts.cumsum().tolist()
@@ -375,8 +303,8 @@ def _by_surface(world: World, owner: np.ndarray) -> _Sorted:
 def _paint(
     world: World,
     camera: Camera,
-    rays: _Rays,
-    frames: _Frames,
+    rays: Rays,
+    frames: Frames,
     depth: np.ndarray,
     owner: np.ndarray,
 ) -> _Paint:
@@ -412,7 +340,7 @@ class _Patch(NamedTuple):
     normals: np.ndarray  # (3, P), world
 
 
-def _patch(world: World, frames: _Frames, pixels: _Sorted, points: np.ndarray) -> _Patch:
+def _patch(world: World, frames: Frames, pixels: _Sorted, points: np.ndarray) -> _Patch:
     """Coordinates and normals at sorted points (3, M): on the ground, on the wall, on things."""
     patch = _Patch(*points[::2].copy(), np.zeros_like(points))  # as it is on the ground
     ground, wall, *spans = pixels.spans
@@ -426,7 +354,7 @@ def _patch(world: World, frames: _Frames, pixels: _Sorted, points: np.ndarray) -
     each = np.repeat(pixels.things, pixels.counts[2:])
     cosine, sine = frames.cosine[each], frames.sine[each]
     halves = frames.halves.take(each, 1)
-    own = np.stack(_turned(points[:, things] - frames.centres.take(each, 1), cosine, sine))
+    own = np.stack(turned(points[:, things] - frames.centres.take(each, 1), cosine, sine))
     boxes = sum(world.objects[number].shape != "ball" for number in pixels.things)
     split = pixels.counts[2 : 2 + boxes].sum()  # balls come last
     u, v, normals = patch.u[things], patch.v[things], np.zeros_like(own)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cvlab import geometry, scenes
-from cvlab.scenes import Camera, Sun, Surface, Thing, World
+from cvlab.scenes import Camera, Sun, Surface, Thing, World, world_rays
 
 EVERYTHING = {"stacking": 1.0, "occlusion": 1.0, "flatness": 0.3, "light": 1.0, "noise": 0.5}
 
@@ -137,6 +137,47 @@ def test_the_image_is_albedo_times_lambert(batch):
         np.testing.assert_allclose(scene.image, scene.albedo * light[..., None], atol=1e-5)
 
 
+def test_lights_of_ones_own_shine_by_lambert_without_shadows(batch):
+    lights = np.array([[0.3, -0.5, -0.8], [-1.2, 0.0, 0.0], [0.0, 0.0, -0.5]])
+    for scene in batch[:5]:
+        images = scene.lit(lights, ambient=0.1)
+        assert images.dtype == np.float32
+        for image, light in zip(images, lights, strict=True):
+            for row, column in np.random.default_rng(0).integers((0, 0), (48, 64), (50, 2)):
+                facing = sum(n * s for n, s in zip(scene.normals[row, column], light, strict=True))
+                for colour, albedo in zip(
+                    image[row, column], scene.albedo[row, column], strict=True
+                ):
+                    expected = min(albedo * (0.1 + max(facing, 0)), 1)
+                    assert colour == pytest.approx(expected, abs=1e-6)
+        sun = scene.description.sun
+        towards = scene.camera.R @ (np.array(sun.direction) / np.linalg.norm(sun.direction))
+        (usual,) = scene.lit((1 - sun.ambient) * towards[None], sun.ambient)
+        np.testing.assert_allclose(usual, scene.image, atol=1e-5)
+
+
+def test_three_lights_give_the_normals_and_the_albedo_back(batch):
+    lights = np.array([[0.4, 0.0, -0.9], [-0.4, 0.3, -0.8], [0.0, -0.6, -0.7], [0.3, 0.5, -0.7]])
+    scene = batch[0]
+    images = scene.lit(lights)
+    lit = (scene.normals @ lights.T > 0).all(axis=-1)
+    green = images[:, lit, 1].astype(float)  # (L, P)
+    found = np.linalg.lstsq(lights, green, rcond=None)[0].T
+    albedo = np.linalg.norm(found, axis=1)
+    np.testing.assert_allclose(albedo, scene.albedo[lit][:, 1], atol=1e-5)
+    np.testing.assert_allclose(found / albedo[:, None], scene.normals[lit], atol=1e-5)
+    assert lit.mean() > 0.5
+
+
+@pytest.mark.parametrize("lights", [[0, 0, -1], [[0, 1]], [[0, 0, math.nan]]])
+def test_lights_that_shine_from_nowhere_are_refused(lights, batch):
+    with pytest.raises(ValueError, match="lights"):
+        batch[0].lit(lights)
+    with pytest.raises(ValueError, match="ambient"):
+        batch[0].lit([[0, 0, -1]], ambient=-1)
+    assert batch[0].lit(np.empty((0, 3))).shape == (0, 48, 64, 3)
+
+
 def test_boxes_and_labels_are_those_of_the_masks(batch):
     for scene in batch:
         assert scene.instances.max() == len(scene.boxes) == len(scene.boxes_3d)
@@ -220,6 +261,27 @@ def test_voxels_have_the_volume_and_clouds_lie_on_the_surface(batch):
             assert inside(thing, turned, -1e-4).all()
             assert not inside(thing, turned, 1e-4).any()
             assert (abs(cloud.mean(axis=0)) < 0.15 * max(thing.size)).all()
+
+
+# --- Who sees what --------------------------------------------------------------------------------
+
+
+def test_a_point_is_hidden_where_the_way_to_it_leads_through_a_thing(batch):
+    hidden = sampled = 0
+    for scene in batch[:12]:
+        camera = scene.camera.moved(right=0.8)
+        points = scene.points.reshape(-1, 3).astype(np.float64)
+        found = world_rays.hidden(scene.description, camera, points.T)
+        assert not world_rays.hidden(scene.description, scene.camera, points.T).any()
+        way = np.linspace(0.3, 0.998, 500)[:, None, None]
+        places = camera.position + (points - camera.position) * way
+        through = np.zeros(len(points), bool)
+        for thing in scene.description.objects:
+            through |= inside(thing, places, 1e-3).any(axis=0)
+        assert (found >= through).all()  # steps may miss a corner that the ray cuts
+        assert (found != through).mean() < 0.02
+        hidden, sampled = hidden + found.sum(), sampled + through.sum()
+    assert 1000 < sampled <= hidden
 
 
 # --- Other cameras --------------------------------------------------------------------------------
@@ -416,7 +478,7 @@ def test_relations_need_two_things():
         scenes.render_world("world")
 
 
-@pytest.mark.parametrize("name", ["world", "world_description", "world_renderer"])
+@pytest.mark.parametrize("name", ["world", "world_description", "world_rays", "world_renderer"])
 def test_doctests(name):
     result = doctest.testmod(importlib.import_module(f"cvlab.scenes.{name}"))
     assert result.attempted > 1
