@@ -98,6 +98,7 @@ class Unit:
     stars: list[Path] = field(default_factory=list)
     rebinds: bool = False  #: it may bind names that are not written
     sure: set[str] = field(default_factory=set)  #: names that it binds anew, whatever happens
+    number: int = 0  #: in the order of the notebook
 
     @property
     def owner(self) -> str:

@@ -65,6 +65,36 @@ FORBIDDEN = {
         "def f(x):\n    return conv(x, x)",
         "uses `conv` (`scipy.signal.convolve`)",
     ),
+    "an earlier answer by another name": (
+        NUMPY,
+        ["def f(x):\n    return scipy.signal.convolve(x, x)"],
+        "g = f\ndef f(x):\n    return g(x)",
+        "uses `scipy.signal.convolve`",
+    ),
+    "an earlier answer, named in a cell between": (
+        NUMPY,
+        ["def f(x):\n    return scipy.signal.convolve(x, x)", "g = [f]"],
+        "def f(x):\n    return g[0](x)",
+        "uses `scipy.signal.convolve`",
+    ),
+    "an earlier answer that is only a name": (
+        NUMPY,
+        ["f = scipy.signal.convolve", "g = f"],
+        "def f(x):\n    return g(x, x)",
+        "uses `g` (`scipy.signal.convolve`)",
+    ),
+    "an earlier answer, fetched by a function": (
+        NUMPY,
+        ["def f(x):\n    return torch.abs(x)", "def make():\n    return f", "g = make()"],
+        "def f(x):\n    return g(x)",
+        "uses `torch.abs`",
+    ),
+    "an earlier answer as a default": (
+        NUMPY,
+        ["def f(x):\n    return torch.abs(x)"],
+        "def f(x, g=f):\n    return g(x)",
+        "uses `torch.abs`",
+    ),
     "through two names": (
         NUMPY,
         ["s = scipy\nt = s.signal"],
@@ -395,6 +425,16 @@ KEPT = {
         ["import numpy as n, cv2"],
         "def f(x):\n    return n.abs(x)",
     ),
+    "an earlier answer that nothing reads": (
+        NUMPY,
+        ["def f(x):\n    return torch.abs(x)", "print(f(np.ones(1)[0] * torch.ones(1)))"],
+        "def f(x):\n    return x\nf = np.vectorize(f)",
+    ),
+    "an earlier answer, written anew before it is read": (
+        NUMPY,
+        ["def f(x):\n    return torch.abs(x)", "def f(x):\n    return x", "g = f"],
+        "def f(x):\n    return g(x)",
+    ),
     "a helper of earlier, written anew": (
         NO_LOOP,
         ["def helper(x):\n    return [y for y in x]", "def helper(x):\n    return x"],
@@ -668,6 +708,14 @@ HOSTILE = {
     "a circle": lambda n: "a = b\nb = a\n" * n + "f = lambda x: a",
     "many conditions": lambda n: "if f0:\n  a = 1\n" * n + "f = lambda x: a",
     "many keywords": lambda n: "f = lambda x: g(" + ", ".join(f"k{i}=x" for i in range(n)) + ")",
+    "its own name": lambda n: "f = f\n" * n + "f = lambda x: f(x)",
+    "its own name, perhaps": lambda n: "if np.a:\n  f = f\n" * n + "f = lambda x: f(x)",
+    "its own name under others": lambda n: (
+        "".join(f"if np.a:\n  f = np.b{i}\ng{i} = f\n" for i in range(n))
+        + "f = lambda x: ("
+        + ", ".join(f"g{i}" for i in range(n))
+        + ")"
+    ),
     "many walruses": lambda n: (
         "f = lambda x: (" + ", ".join(f"(a{i} := x)" for i in range(n)) + ")"
     ),

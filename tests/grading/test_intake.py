@@ -1182,6 +1182,10 @@ LONG = {
     "imports": lambda n: "\n".join(f"import a{i}" for i in range(n)),
     "magics": lambda n: "\n".join("%time x" for _ in range(n)),
     "conditions": lambda n: "\n".join("if x: y = 1" for _ in range(n)),
+    "written modules": lambda n: (
+        "%%writefile a.py\n" + "\n".join(f"def f{i}(): return f{i - 1}" for i in range(n))
+    ),
+    "read modules": lambda n: "import a as b\n" + "\n".join(f"b.f{i}" for i in range(n)),
     "one statement": lambda n: "x = [" + "1," * n + "]",
 }
 
@@ -1383,6 +1387,135 @@ def test_magics_and_colab_leftovers(source, removed):
         exec(answer.source, space)  # the test's own code
         assert space["area"](0) == 1
         assert removed is None or f"\n{removed}" not in f"\n{answer.source}"
+
+
+#: A module of which only `twice` matters, and that has a name in common with the notebook.
+HELPERS = """import math
+factor, area = 2, None
+def other(x): return f"{factor}"
+class Box:
+    factor = 5
+    def side(self): return factor
+def twice(x, k=factor):
+    factors = [factor for factor in range(3)]
+    def inner(area):
+        return int(other(area)) * k // factor
+    return inner(x) * x * Box().side() // len(factors[1:])
+"""
+WRITES = f"%%writefile helpers.py\n{HELPERS}"
+USES = "def area(a):\n    return {}"
+SHAPES_OF_IMPORTS = {
+    "from": "from helpers import twice\n" + USES.format("twice(3)"),
+    "from as": "from helpers import twice as double\n" + USES.format("double(3)"),
+    "brackets": "from helpers import (\n    twice as d,\n    factor,\n)\n" + USES.format("d(3)"),
+    "star": "from helpers import *\n" + USES.format("twice(3)"),
+    "import": "import helpers\n" + USES.format("helpers.twice(3)"),
+    "import as": "import math, helpers as h\n" + USES.format("h.twice(math.floor(3.5))"),
+    "reload": "import helpers, importlib as i\ni.reload(helpers)\n"
+    + USES.format("helpers.twice(3)"),
+    "inside": "def area(a):\n    from helpers import twice as é; return é(3)",
+    "magic": "%load_ext autoreload\nimport helpers as h\n"
+    + USES.format("h.math.floor(h.twice(3))"),
+    "own name": "import helpers\n" + USES.format("helpers.twice(3) if helpers.area is None else 0"),
+    "after a stub": f"{STUB['source']}\nfrom helpers import twice as area",
+}
+
+
+@pytest.mark.parametrize("uses", SHAPES_OF_IMPORTS)
+def test_what_a_cell_writes_as_a_module_is_read_where_it_is_imported(uses):
+    source = SHAPES_OF_IMPORTS[uses]
+    found = boxes({"source": WRITES}, {"id": "area-answer", "source": source})
+    assert "Cell 1 writes helpers.py; it was read as code." in found.remarks
+    space = {}
+    for code in found.prelude:
+        exec(code.source, space)  # the test's own code
+    assert space["area"](3) == 6
+    assert "import helpers" not in "".join(code.source for code in found.prelude)
+    assert found.prelude[1].source.count("\n") == source.count("\n")
+    assert found.prelude[0].source.count("\n") == WRITES.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("head", "imports", "name"),
+    [
+        ("%%writefile ./helpers.py", "import helpers", "helpers"),
+        ("%%writefile 'helpers.py'", "import helpers", "helpers"),
+        ("# mine\n\n%%file helpers.py", "import helpers", "helpers"),
+        ("%%writefile my/helpers.py", "import my.helpers", "my.helpers"),
+        ("%%writefile my/helpers.py", "from my import helpers, other", "helpers"),
+        ("%%writefile -a helpers.py", "import helpers as h", "h"),
+    ],
+)
+def test_modules_by_any_path_and_magic(head, imports, name):
+    answer = {"id": "area-answer", "source": f"{imports}\n{USES.format(f'{name}.twice(3)')}"}
+    found = boxes({"source": f"{head}\n{HELPERS}"}, answer)
+    space = {}
+    exec(found.prelude[0].source, space)  # the test's own code
+    text = found.prelude[1].source.replace("from my import other", "")
+    exec(text, space)
+    assert space["area"](3) == 6
+
+
+def test_what_a_module_binds_is_its_own():
+    """In order: defaults, globals, decorators, names of loops, classes, what it lacks."""
+    file = """
+state = 0
+def keep(function): return function
+@keep
+def count(step=1):
+    global state
+    state += step
+    return state
+for last in range(3): pass
+class Pair(tuple): keep = 1
+async def later(pair: Pair, *pairs: Pair) -> Pair: return Pair
+"""
+    use = (
+        "state, keep, last = 'mine', 'mine', 'mine'\nimport counter as c\n"
+        "def area(a):\n    return c.count(), c.count(2), c.state, c.last, c.Pair((1, 2))\n"
+        "def lacks():\n    return c.nothing"
+    )
+    found = boxes({"source": f"%%writefile counter.py{file}"}, {"id": "area-answer", "source": use})
+    space = {}
+    for code in found.prelude:
+        exec(code.source, space)  # the test's own code
+    assert space["area"](0) == (1, 3, 3, 2, (1, 2))
+    assert space["state"] == space["keep"] == space["last"] == "mine"
+    with pytest.raises(NameError):
+        space["lacks"]()
+
+
+def test_an_answer_may_stand_in_a_file_that_a_cell_writes():
+    file = "%%writefile answers.py\ndef area(a):\n    return 7\n"
+    for source in ("from answers import area", "import answers\narea = answers.area"):
+        found = boxes({"source": file}, {"id": "area-answer", "source": source})
+        assert not found.answers[0].missing
+        assert not found.answers[0].untouched
+        space = {}
+        for code in found.prelude:
+            exec(code.source, space)  # the test's own code
+        exec(found.answers[0].source, space)
+        assert space["area"](0) == 7
+
+
+def test_a_file_that_nothing_imports_is_not_run():
+    other = "%%writefile notes.txt\nimport helpers"
+    for writes in (WRITES, WRITES.replace("helpers.py", "a b.py"), other):
+        found = boxes({"source": writes}, OWN)
+        assert not any("read as code" in remark for remark in found.remarks)
+        assert found.prelude[0].source == ""
+
+
+def test_an_import_of_a_library_stays_and_bad_code_is_left_alone():
+    cells = [{"source": WRITES}, {"source": "import os, numpy as np\nfrom math import pi"}]
+    broken = {"source": "import helpers\ndef ("}
+    found = boxes(*cells, broken, {"source": "import helpers"}, OWN)
+    assert found.prelude[1].source == "import os, numpy as np\nfrom math import pi"
+    assert found.prelude[2].source == "import helpers\ndef ("
+    assert found.prelude[3].source == "pass"
+    broken = {"source": "%%writefile helpers.py\ndef ("}
+    found = boxes(broken, {"source": "import helpers"}, OWN)
+    assert [code.source for code in found.prelude[:2]] == ["", "pass"]
 
 
 def test_what_looks_like_a_magic_inside_a_string_stays():

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from cvlab.classroom.grading.intake.ipynb import Notebook, abridged
 from cvlab.classroom.grading.intake.pieces import Piece, pieces_of
 from cvlab.classroom.grading.intake.plan import Plan, PlannedTask, planned
+from cvlab.classroom.grading.intake.written import inlined
 
 _ORDER = ("cell id", "grade_id", "task name", "heading")
 
@@ -68,6 +69,7 @@ def locate(student: Notebook, solution: Notebook) -> Located:
         SyntaxError: if the solution's own code cannot be parsed.
     """
     plan = planned(solution)
+    student = inlined(student)
     pieces = pieces_of(student, plan)
     remarks = [*abridged([*student.remarks, *_oddities(student, pieces)])]
     chosen = {task.name: _complete(task, pieces) for task in plan.tasks}

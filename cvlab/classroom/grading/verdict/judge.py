@@ -25,7 +25,7 @@ from cvlab.classroom.grading.verdict.examiner import Examiner
 from cvlab.classroom.grading.verdict.hearing import hear
 from cvlab.classroom.grading.verdict.outcomes import Graded
 
-RULES_VERSION = "4"  # another one where the same submission may get another record
+RULES_VERSION = "5"  # another one where the same submission may get another record
 
 
 class Judge:
