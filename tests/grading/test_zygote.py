@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from cvlab.checking import wire
 from cvlab.classroom.grading.box import isolation
 from cvlab.classroom.grading.box.isolation import Limits
 from cvlab.classroom.grading.box.zygote import Box, Zygote, ZygoteError, clean_environment
+from cvlab.classroom.notebooks import ROOT
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
@@ -276,6 +280,27 @@ def test_boxes_end_with_the_zygote():
     with pytest.raises(ZygoteError, match="does not answer"):
         zygote.box()
     zygote.stop()
+
+
+def test_boxes_know_the_course_where_it_is_not_installed(tmp_path):
+    """Its folder is on the path, by a variable or because Python was started there."""
+    venv.create(tmp_path / "env", symlinks=True)
+    python = tmp_path / "env" / "bin" / "python"
+    (packages,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    # What is installed here, but for the file that adds the course's own folder to the path.
+    (packages / "others.pth").write_text(sysconfig.get_path("purelib"))
+    code = (
+        "from cvlab.classroom.grading.box.zygote import Zygote\n"
+        "with Zygote() as zygote, zygote.box() as box: print('a box')"
+    )
+    alone = subprocess.run([python, "-c", "import cvlab"], cwd=tmp_path, capture_output=True)
+    assert alone.returncode, "it is installed in the new environment"
+    for folder, variables in [(tmp_path, {"PYTHONPATH": str(ROOT)}), (ROOT, {})]:
+        environment = {**os.environ, "PYTHONPATH": "", **variables}
+        done = subprocess.run(
+            [python, "-c", code], cwd=folder, env=environment, capture_output=True, text=True
+        )
+        assert done.stdout == "a box\n", done.stderr
 
 
 def test_the_environment_of_a_box_is_made_from_nothing():

@@ -16,6 +16,7 @@ import contextlib
 import ctypes
 import dataclasses
 import errno
+import functools
 import gc
 import json
 import os
@@ -31,6 +32,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cvlab
 from cvlab.classroom.grading.box import isolation, runner
 from cvlab.classroom.grading.box.isolation import Limits
 from cvlab.classroom.running.warm import parent
@@ -237,10 +239,23 @@ def clean_environment() -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "IPYTHONDIR": str(_kept("ipython")),
     }
+    package = str(Path(cvlab.__file__).parents[1])
+    if package in map(os.path.abspath, sys.path) and not _is_installed(package):
+        found["PYTHONPATH"] = package  # where the caller has it from, by its path or its folder
     if "CVLAB_LIBRARIES" in os.environ:  # what is imported once for all boxes
         found["CVLAB_LIBRARIES"] = os.environ["CVLAB_LIBRARIES"]
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return found | dict.fromkeys(names, "1")
+
+
+@functools.cache
+def _is_installed(folder: str) -> bool:
+    """Tell whether every Python of this environment has a folder on its path."""
+    code = "import sys; print(*sys.path, sep=chr(10))"
+    known = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False
+    )
+    return folder in known.stdout.split("\n")
 
 
 def _kept(name: str) -> Path:
