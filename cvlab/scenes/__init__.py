@@ -4,7 +4,9 @@
 ``sampling``). ``view`` and ``views`` photograph twenty textured solid objects on a turntable under
 a controlled viewpoint, scale, light, clutter and occlusion (module ``objects``). ``sample_world``
 draws things on a ground before a wall as a camera sees them, with depth, normals and boxes in space
-(module ``world``). ``sample_figures`` draws people with joints and body parts (module ``figures``).
+(module ``world``); ``sample_pairs`` shows them to two cameras side by side, with disparities and
+occlusions (module ``pairs``). ``sample_figures`` draws people with joints and body parts (module
+``figures``).
 ``sample_avatars`` draws people by identity as several cameras see them, ``place_avatars`` scenes of
 them, ``avatar_heads`` turned heads with landmarks (modules ``avatars`` and ``avatar_heads``).
 ``landmark_views`` photographs facades and posters by instance, with the homography of every view
@@ -77,6 +79,7 @@ from cvlab.scenes.language import (
 )
 from cvlab.scenes.objects import View, Views, view, views
 from cvlab.scenes.outlines import CLASSES
+from cvlab.scenes.pairs import MAX_BASELINE, Pairs, sample_pairs
 from cvlab.scenes.palette import COLOUR_NAMES
 from cvlab.scenes.renderer import MAX_SIZE, MIN_SIZE, Scene, Scenes, render
 from cvlab.scenes.sampling import MAX_CLUTTER, MAX_OBJECTS, NOISE_SIGMA, describe, sample
@@ -112,6 +115,7 @@ __all__ = [
     "JOINT_PARTS",
     "LIMBS",
     "LOWERS",
+    "MAX_BASELINE",
     "MAX_CLUTTER",
     "MAX_OBJECTS",
     "MAX_SIZE",
@@ -143,6 +147,7 @@ __all__ = [
     "LandmarkViews",
     "Light",
     "Object",
+    "Pairs",
     "Person",
     "Question",
     "Scene",
@@ -182,6 +187,7 @@ __all__ = [
     "sample_characters",
     "sample_crowds",
     "sample_figures",
+    "sample_pairs",
     "sample_world",
     "slots",
     "view",

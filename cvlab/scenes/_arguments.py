@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cvlab._arguments import integer
+from cvlab._arguments import integer, positive_number
 
-__all__ = ["counts", "integer", "knobs", "names", "strength"]
+__all__ = ["counts", "integer", "knobs", "names", "positive_number", "strength"]
 
 
 def strength(name: str, value: float) -> float:

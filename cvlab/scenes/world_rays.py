@@ -7,8 +7,9 @@ a row.
 Examples:
     >>> ball = Thing("ball", z=4.0, size=(1.0, 1.0, 1.0))
     >>> world, camera = World((ball,)), Camera.at((0, -0.5, 0))
-    >>> hidden(world, camera, np.array([[0, 0, 1.0], [-0.5, -0.5, 0.0], [3.4, 4.6, 3.4]])).tolist()
-    [False, True, False]
+    >>> points = np.array([[0, -0.5, 3.5], [0, -0.5, 4.5], [1, 0, 3], [9, 0, 3]])
+    >>> unseen(world, camera, points.T).tolist()
+    [False, True, False, True]
 """
 
 from __future__ import annotations
@@ -28,15 +29,16 @@ __all__ = [
     "Frames",
     "Rays",
     "cast",
-    "hidden",
     "meet",
     "turned",
+    "unseen",
 ]
 
 # Whose surface a ray ends on, beside 0, 1, .. of things.
 ON_NOTHING, ON_GROUND, ON_WALL = -1, -2, -3
 _PARALLEL = 1e-9
 _TOUCH = 1e-4  # share of its way by which a ray may end early and still see the point
+_BORDER = 1e-3  # pixels: what rounding may add to a pixel's centre
 
 _SIGNS = np.array([(x, y, z) for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)]).T  # (3, 8)
 
@@ -136,18 +138,27 @@ def meet(thing: Thing, start: np.ndarray, way: np.ndarray) -> np.ndarray:
     return np.where((enter < leave) & (enter > 0), enter, np.inf)
 
 
-def hidden(world: World, camera: Camera, points: np.ndarray) -> np.ndarray:
-    """Whether a thing stands between a camera and points (3, P) of the world, (P,) bool.
+def unseen(world: World, camera: Camera, points: np.ndarray) -> np.ndarray:
+    """Whether a camera does not see points (3, P) of the world's surfaces, (P,) bool.
 
-    The points lie on surfaces that the camera may or may not see; a thing hides those on its own
-    far side. Ground and wall hide nothing that lies above the one and before the other.
+    It does not see what lies beyond the centres of the outermost pixels of its image, what a thing
+    stands before, and the far side of a thing. Ground and wall hide nothing, for all things stand
+    above the one and before the other. A point that is not finite is not seen.
     """
     frames, start = Frames(world.objects), camera.position[:, None]
-    way, from_middle = points - start, start - frames.centres
-    found = np.zeros(points.shape[1], bool)
-    for number, thing in enumerate(world.objects):
+    column, row, depth = camera.K @ (camera.R @ points + camera.t[:, None])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        column, row = column / depth, row / depth
+    found = ~((depth > 0) & (column > -_BORDER) & (column < camera.width - 1 + _BORDER))
+    found |= ~((row > -_BORDER) & (row < camera.height - 1 + _BORDER))
+    from_middle = start - frames.centres
+    windows = frames.windows(camera)
+    for number, (thing, (rows, columns)) in enumerate(zip(world.objects, windows, strict=True)):
+        near = (column > columns.start - 1) & (column < columns.stop)
+        near &= (row > rows.start - 1) & (row < rows.stop)
+        some = np.flatnonzero(near & ~found)
         turn = frames.cosine[number], frames.sine[number]
         place = np.array(turned(from_middle[:, number], *turn))
-        met = meet(thing, place, np.stack(turned(way, *turn))[:, None])
-        found |= met[0] < 1 - _TOUCH
+        way = np.stack(turned(points.take(some, 1) - start, *turn))
+        found[some] = meet(thing, place, way[:, None])[0] < 1 - _TOUCH
     return found
