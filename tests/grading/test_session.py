@@ -119,6 +119,26 @@ def points(options: Options) -> dict[str, float]:
     return {record.student: record.points for record in load(options.out / "grades.jsonl")}
 
 
+@pytest.mark.usefixtures("shared")
+def test_the_class_page_shows_whose_answers_are_alike_and_no_grade_depends_on_it(a_class):
+    """Two have the same detour under other names; two have the solution, which belongs to all."""
+    detour = "".join(f"    {{0}} = [{{1}}, {number}]\n" for number in range(20))
+    for name, words in {"gil": ("kept", "x"), "<hal>": ("mine", "x")}.items():
+        answer = small_exercise.RIGHT["softmax"].replace(
+            "    return", f"{detour.format(*words)}    return"
+        )
+        hand_in(a_class.place, {name: {"softmax": answer}})
+    session.run(a_class, print)
+    page = (a_class.out / "class.html").read_text()
+    alike = page.partition("Alike")[2].partition("</table>")[0]
+    names = [name for name in ("ada", "bob", "eve", "gil", "&lt;hal&gt;") if name in alike]
+    assert names == ["gil", "&lt;hal&gt;"]
+    assert "<td>softmax</td>" in alike
+    assert points(a_class) == POINTS | {"gil": 10, "hal": 10}
+    for student in (a_class.out / "students").iterdir():
+        assert "Alike" not in student.read_text()
+
+
 def test_a_class_gets_its_grades_and_every_file(with_a_loop):
     said: list[str] = []
     outcome = session.run(with_a_loop, said.append)

@@ -32,7 +32,7 @@ from cvlab.classroom.grading.box.zygote import Zygote, ZygoteError
 from cvlab.classroom.grading.intake import submissions, tasks
 from cvlab.classroom.grading.intake.submissions import Submission
 from cvlab.classroom.grading.intake.tasks import Exercise
-from cvlab.classroom.grading.report import exports, feedback
+from cvlab.classroom.grading.report import exports, feedback, similar
 from cvlab.classroom.grading.report.exports import Grade, Late
 from cvlab.classroom.grading.report.journal import Journal, one_sentence, private_folder
 from cvlab.classroom.grading.report.records import Key, Record
@@ -263,7 +263,7 @@ def run(
             journal.finish(list(known))
             records = [record for record in journal.records() if record.student in known]
         with one_sentence(options.out, "write to"):
-            grades, files = _write(records, intake, options, seconds)
+            grades, files = _write(records, intake, options, seconds, exercise)
     return Outcome(grades, len(left), time.monotonic() - began, files)
 
 
@@ -509,6 +509,7 @@ def _write(
     intake: submissions.Intake,
     options: Options,
     seconds: dict[str, float],
+    exercise: Exercise,
 ) -> tuple[list[Grade], list[Path]]:
     """Write every form of the grades, and the pages."""
     found = intake.submissions
@@ -519,7 +520,11 @@ def _write(
     times = options.out / "times.csv"
     seconds = _times(times) | seconds
     exports.replace(times, [exports.times_csv(seconds).encode()])
-    feedback.write(options.out, grades, _secret(options.out), seconds)
+    alike = similar.pairs(
+        {one.student: {task.task: task.code for task in one.tasks} for one in records},
+        [task.solution for task in exercise.tasks],
+    )
+    feedback.write(options.out, grades, _secret(options.out), seconds, alike)
     return grades, [options.out / "grades.jsonl", *files, times, options.out / "class.html"]
 
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from cvlab.classroom.grading.report import similar
 from cvlab.classroom.grading.report.exports import Grade, rounded, task_names
 from cvlab.classroom.grading.report.harmless import file_name
 from cvlab.classroom.grading.report.journal import private_folder, replace
@@ -429,6 +430,25 @@ def _flagged(grades: Sequence[Grade], links: Mapping[str, str]) -> str:
     return _table("flagged", "To look at", columns, rows)
 
 
+def _alike(pairs: Sequence[similar.Pair], names: Mapping[str, str]) -> str:
+    """Return whose answers share what few others have; `names` are as the page shows them."""
+    note = (
+        '<p class="note">Runs of code that few others have, whatever its names and comments: a '
+        "reason to look, and no more. Who had it from whom, or both from a third, it does not say; "
+        "short answers are alike by themselves, and what was rewritten is not found.</p>\n"
+    )
+    if not pairs:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{names[pair.first]}</th><td>{names[pair.second]}</td>'
+        f'<td class="number">{100 * pair.share:.0f} %</td><td>{_text(", ".join(pair.tasks))}</td>'
+        "</tr>\n"
+        for pair in pairs
+    )
+    columns = ("Student", "Student", "In common", "Tasks")
+    return _table("alike", "Alike", columns, rows) + note
+
+
 def _students(grades: Sequence[Grade], links: Mapping[str, str]) -> str:
     """Return the list of all students, with links to their pages."""
     rows = []
@@ -473,6 +493,7 @@ def class_page(
     grades: Sequence[Grade],
     links: Mapping[str, str] | None = None,
     seconds: Mapping[str, float] | None = None,
+    alike: Sequence[similar.Pair] = (),
 ) -> str:
     """Return the instructor's page of a class.
 
@@ -480,6 +501,7 @@ def class_page(
         grades: settled grades of one exercise, at least one.
         links: the relative address of each student's page.
         seconds: how long each submission took to grade.
+        alike: pairs of students of the class.
     """
     most = max(grade.record.exact_max_points for grade in grades)
     points = [grade.points for grade in grades]
@@ -499,10 +521,11 @@ def class_page(
     )
     shares = [_share(g.points, g.record.exact_max_points) for g in grades]
     links, seconds = links or {}, seconds or {}
+    names = {grade.record.student: _linked(grade.record, links) for grade in grades}
     main = (
         f"<dl>\n{listed}</dl>\n<h2>Distribution</h2>\n{_histogram(shares)}"
-        f"{_successes(grades)}{_flagged(grades, links)}{_slowest(grades, seconds, links)}"
-        f"{_students(grades, links)}"
+        f"{_successes(grades)}{_flagged(grades, links)}{_alike(alike, names)}"
+        f"{_slowest(grades, seconds, links)}{_students(grades, links)}"
     )
     footer = "<p>For the instructor: this page names every student; do not hand it out.</p>\n"
     return _page(f"{exercise}: the class", header, main, footer)
@@ -513,6 +536,7 @@ def write(
     grades: Sequence[Grade],
     secret: bytes = b"",
     seconds: Mapping[str, float] | None = None,
+    alike: Sequence[similar.Pair] = (),
 ) -> dict[str, Path]:
     """Write `class.html` and a page for each student, each file whole or not at all.
 
@@ -521,6 +545,7 @@ def write(
         grades: settled grades of one exercise.
         secret: makes the names of students' pages unguessable, so that they can be published.
         seconds: how long each submission took to grade.
+        alike: pairs of students of the class, for the instructor.
 
     Returns:
         The page of each student.
@@ -535,5 +560,5 @@ def write(
         links[student] = f"students/{file_name(student, secret)}.html"
         pages[student] = folder / links[student]
         replace(pages[student], [student_page(grade.record, grade.penalty).encode()])
-    replace(folder / "class.html", [class_page(grades, links, seconds).encode()])
+    replace(folder / "class.html", [class_page(grades, links, seconds, alike).encode()])
     return pages
