@@ -14,7 +14,7 @@ import threading
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from waiting import GIVE_UP, all_end, until
 
 from cvlab.checking import wire
 from cvlab.classroom import cli
-from cvlab.classroom.grading import session
+from cvlab.classroom.grading import session, watch
 from cvlab.classroom.grading.box import isolation, replay
 from cvlab.classroom.grading.box.replay import Policy
 from cvlab.classroom.grading.box.zygote import Box, Zygote
@@ -137,6 +137,86 @@ def test_the_class_page_shows_whose_answers_are_alike_and_no_grade_depends_on_it
     assert points(a_class) == POINTS | {"gil": 10, "hal": 10}
     for student in (a_class.out / "students").iterdir():
         assert "Alike" not in student.read_text()
+
+
+@pytest.mark.usefixtures("shared")
+def test_what_arrives_in_a_watched_folder_is_graded_and_the_best_is_kept(tmp_path, a_class):
+    """One hands in, another one joins, both hand in something else, one once more."""
+    place = tmp_path / "arriving"
+    place.mkdir()
+    solved, worse, crash = {}, {"row_means": WRONG_AXIS}, {"softmax": "import os\nos._exit(1)"}
+    versions = iter([{"bob": crash}, {"ann": worse, "bob": worse}, {"bob": solved}])
+    seen, said = [], []
+
+    def told(outcome):
+        seen.append((outcome.graded, points(options)))
+        step = next(versions, None)
+        if step is None:
+            raise KeyboardInterrupt
+        hand_in(place, step)
+
+    def say(line):
+        said.append(line)
+        if len(said) == 1:  # the folder is empty at first
+            hand_in(place, {"ann": solved})
+
+    options = change(a_class, place=place, out=tmp_path / "kept", keep="best")
+    with pytest.raises(KeyboardInterrupt):
+        watch.watch(options, say, told, 0.05)
+    assert seen == [
+        (1, {"ann": 10}),
+        (1, {"ann": 10, "bob": 6}),
+        (2, {"ann": 10, "bob": 6}),
+        (1, {"ann": 10, "bob": 10}),
+    ]
+    assert said[0].startswith("cvlab: "), "what is wrong with an empty folder"
+    page = (options.out / "class.html").read_text()
+    assert "attempt 3" in page
+    assert "attempt 2" not in page, "Ann's first version counts"
+    # Without the wish the newest counts, and with it again the best.
+    session.run(change(options, keep="newest"), said.append)
+    assert points(options) == {"ann": 6, "bob": 10}
+    session.run(options, said.append)
+    assert points(options) == {"ann": 10, "bob": 10}
+
+
+@pytest.mark.usefixtures("shared")
+def test_the_best_is_what_is_worth_most_after_what_lateness_costs(tmp_path, a_class):
+    place, due = tmp_path / "submitted" / "ann" / "small", datetime(2030, 3, 1, 12, tzinfo=UTC)
+    place.mkdir(parents=True)
+    options = change(
+        a_class, place=tmp_path / "submitted", out=tmp_path / "kept", due=due, keep="best"
+    )
+
+    def grade(answers, late_by, share):
+        (place / "small.ipynb").write_bytes(small_exercise.data(small_exercise.student(**answers)))
+        (place / "timestamp.txt").write_text((due + late_by).isoformat())
+        session.run(change(options, late=Late(share)), print)
+        (row,) = _table(options.out / "grades.csv")
+        return float(row["grade"])
+
+    hour = timedelta(hours=1)
+    assert grade({"row_means": WRONG_AXIS}, -hour, 0.5) == 6
+    assert grade({}, hour, 0.5) == 6, "10 less 5 are fewer than 6"
+    assert grade({}, hour, 0.1) == 9
+
+
+def test_a_look_sees_what_comes_goes_and_changes_but_not_the_grades(tmp_path):
+    place, out = tmp_path / "place", tmp_path / "place" / "grades"
+    out.mkdir(parents=True)
+    states = [watch.look(place, out)]
+    (place / "a.ipynb").write_text("1")
+    states.append(watch.look(place, out))
+    (place / "a.ipynb").write_text("12")
+    states.append(watch.look(place, out))
+    (place / "ann").mkdir()
+    (place / "a.ipynb").rename(place / "ann" / "a.ipynb")
+    states.append(watch.look(place, out))
+    assert len(set(states)) == 4
+    (out / "grades.csv").write_text("x")
+    assert watch.look(place, out) == states[-1]
+    assert len(watch.look(place / "ann" / "a.ipynb", out)) == 1
+    assert watch.look(tmp_path / "nothing", out) == ()
 
 
 def test_a_class_gets_its_grades_and_every_file(with_a_loop):

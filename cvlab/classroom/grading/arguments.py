@@ -66,6 +66,20 @@ def declare(command: argparse.ArgumentParser) -> None:
         help="go on where an earlier run in --out has stopped (the default)",
     )
     command.add_argument(
+        "--watch",
+        nargs="?",
+        type=_positive,
+        const=5.0,
+        metavar="S",
+        help="stay, look every S seconds (5) and grade what arrives; Ctrl-C ends it",
+    )
+    command.add_argument(
+        "--keep",
+        choices=("newest", "best"),
+        default="newest",
+        help="which of a student's versions counts that were graded one after another",
+    )
+    command.add_argument(
         "--cell-seconds", type=_positive, default=20.0, metavar="S", help="for a cell (20)"
     )
     command.add_argument(

@@ -12,6 +12,7 @@ from cvlab.classroom.grading import session
 from cvlab.classroom.grading.box.isolation import Limits
 from cvlab.classroom.grading.box.replay import Policy
 from cvlab.classroom.grading.report.exports import Late, rounded
+from cvlab.classroom.grading.watch import watch
 from cvlab.classroom.notebooks import ROOT
 from cvlab.classroom.running import execute
 
@@ -21,7 +22,10 @@ def grade(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     if options.doctor:
         return _doctor(say)
     try:
-        outcome = session.run(_options(options), say)
+        chosen = _options(options)
+        if options.watch is not None:
+            watch(chosen, say, lambda outcome: _tell(outcome, options.out, say), options.watch)
+        outcome = session.run(chosen, say)
     except (ValueError, RuntimeError) as error:
         say(f"cvlab: {error}")
         return 1
@@ -72,6 +76,7 @@ def _options(options: argparse.Namespace) -> session.Options:
         scheduler=options.scheduler,
         roster=options.roster,
         layout=options.layout,
+        keep=options.keep,
         due=options.due,
         late=Late(options.late, options.late_most, options.grace),
         resume=options.resume,

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 from tqdm import tqdm
@@ -72,6 +73,8 @@ class Options:
         scheduler: address of a Dask scheduler; without one, threads of this process.
         roster: CSV of the class.
         layout: whether folders in a folder are a class or one student's, where it is not certain.
+        keep: of several versions that a student has handed in one after another, each graded when
+            it was there: "newest", or "best", after what lateness costs.
         due: the deadline.
         late: what lateness costs.
         resume: go on with the journal in `out`; otherwise put it aside.
@@ -87,6 +90,7 @@ class Options:
     scheduler: str | None = None
     roster: Path | None = None
     layout: str | None = None
+    keep: str = "newest"
     due: datetime | None = None
     late: Late = dataclasses.field(default_factory=Late)
     resume: bool = True
@@ -201,7 +205,7 @@ def work(job: Job) -> Graded:
         except ZygoteError:
             if attempt or _stopping.is_set():
                 raise
-            _dismiss(one)  # it may have been a victim of some other process's hunger for memory
+            dismiss(one)  # it may have been a victim of some other process's hunger for memory
     raise AssertionError("unreachable")
 
 
@@ -214,14 +218,14 @@ def _judge(job: Job) -> Judge:
         return _judges[key]
 
 
-def _dismiss(one: Judge | None = None) -> None:
+def dismiss(one: Judge | None = None) -> None:
     """Stop a judge, or all."""
     with _judges_lock:
         for key in [key for key, known in _judges.items() if one in (None, known)]:
             _judges.pop(key).stop()
 
 
-atexit.register(_dismiss)
+atexit.register(dismiss)
 
 
 # ----------------------------------------------------------------------------------------- a class
@@ -260,6 +264,8 @@ def run(
             report(_plan(exercise, intake, len(done), seed))
             seconds = _grade(left, options, seed, walls, journal, report, executor) if left else {}
             _refresh(journal, intake.submissions, options)
+            if options.keep == "best":
+                journal.keep_best(lambda record: _worth(record, intake.submissions, options))
             journal.finish(list(known))
             records = [record for record in journal.records() if record.student in known]
         with one_sentence(options.out, "write to"):
@@ -437,7 +443,7 @@ def _grade(
             _stopping.set()
             for future in running:
                 future.cancel()
-            _dismiss()  # ends the boxes, so that nobody waits for an endless loop
+            dismiss()  # ends the boxes, so that nobody waits for an endless loop
             raise
 
 
@@ -448,7 +454,7 @@ def _executor(options: Options) -> Iterator[Executor]:
             with ThreadPoolExecutor(options.workers, "judge") as executor:
                 yield executor
         finally:
-            _dismiss()
+            dismiss()
         return
     try:
         from distributed import Client
@@ -504,6 +510,26 @@ def _refresh(journal: Journal, found: Sequence[Submission], options: Options) ->
             journal.add(newer)
 
 
+def _days(
+    records: Sequence[Record], found: Sequence[Submission], options: Options
+) -> dict[str, int]:
+    """Return the days late of each record; of an earlier version only whether it was is known."""
+    now = {one.student: days_late(one, options) for one in found}
+    newest = {one.student: one.sha256 for one in found}
+    return {
+        one.student: now[one.student] if one.late or one.submission == newest[one.student] else 0
+        for one in records
+    }
+
+
+def _worth(record: Record, found: Sequence[Submission], options: Options) -> Decimal:
+    own = [one for one in found if one.student == record.student]
+    if not own:
+        return record.exact_points
+    (grade,) = exports.settle([record], options.late, _days([record], own, options))
+    return grade.points
+
+
 def _write(
     records: Sequence[Record],
     intake: submissions.Intake,
@@ -513,7 +539,7 @@ def _write(
 ) -> tuple[list[Grade], list[Path]]:
     """Write every form of the grades, and the pages."""
     found = intake.submissions
-    days = {one.student: days_late(one, options) for one in found}
+    days = _days(records, found, options)
     grades = exports.settle(records, options.late, days)
     people = {one.student: _person(one, intake.layout) for one in found}
     files = exports.write(options.out, grades, people, bom=True)  # Excel reads no accents else

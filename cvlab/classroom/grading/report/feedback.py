@@ -335,6 +335,8 @@ def student_page(record: Record, penalty: Decimal = Decimal(0)) -> str:
         )
     elif record.late:
         header += '<p class="note">It came after the deadline.</p>\n'
+    if record.attempt:
+        header += f'<p class="note">This is attempt {record.attempt + 1}.</p>\n'
     if not record.tasks:
         main = "<p>There was nothing to grade.</p>\n"
     elif not (main := _one_for_all(record)):
@@ -457,6 +459,7 @@ def _students(grades: Sequence[Grade], links: Mapping[str, str]) -> str:
         notes = [] if record.submission else ["nothing handed in"]
         if record.late:
             notes.append(f"late, &minus;{_points(grade.penalty)}" if grade.penalty else "late")
+        notes += [f"attempt {record.attempt + 1}"] * bool(record.attempt)
         notes += ["flagged"] * bool(record.flags)
         rows.append(
             f'<tr><th scope="row">{_linked(record, links)}</th>'

@@ -20,8 +20,9 @@ import os
 import stat
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from cvlab.classroom.grading.report.records import (
     Key,
@@ -145,7 +146,8 @@ class Journal:
         self.key = key
         self._lock = threading.Lock()
         self._lines: dict[str, tuple[int, int, str]] = {}  # student: offset, bytes, submission
-        self._versions: dict[str, set[str]] = {}  # student: all submissions ever graded
+        self._versions: dict[str, dict[str, tuple[int, int]]] = {}  # of all submissions ever graded
+        self._kept: dict[str, tuple[int, int]] = {}  # student: another line than the newest
         self._end = 0
         with one_sentence(self.path, "open"):
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -249,7 +251,10 @@ class Journal:
 
     def _enter(self, record: Record, offset: int, length: int) -> None:
         self._lines[record.student] = (offset, length, record.submission)
-        self._versions.setdefault(record.student, set()).add(record.submission)
+        versions = self._versions.setdefault(record.student, {})
+        versions.pop(record.submission, None)  # the newest comes last
+        versions[record.submission] = offset, length
+        self._kept.pop(record.student, None)
 
     def _belongs(self, record: Record) -> None:
         if (record.exercise, record.seed) != (self.key.exercise, self.key.seed):
@@ -305,15 +310,28 @@ class Journal:
 
     def attempt(self, student: str, submission: str) -> int:
         """Return how many other versions of a student were graded, and not nothing at all."""
-        return len(self._versions.get(student, set()) - {submission, ""})
+        return len(self._versions.get(student, {}).keys() - {submission, ""})
+
+    def keep_best(self, worth: Callable[[Record], Any]) -> None:
+        """From now on give each student's best version in place of the newest.
+
+        Args:
+            worth: what a record is compared by; of equals the newest counts.
+        """
+        for student, versions in self._versions.items():
+            if len(versions) > 1:
+                lines = list(versions.values())
+                worths = [worth(decode(os.pread(self._fd, n, at))) for at, n in lines]
+                best = max(range(len(lines)), key=lambda number: (worths[number], number))
+                self._kept[student] = lines[best]
 
     def _stored(self, students: Iterable[str]) -> Iterator[bytes]:
         for student in students:
-            offset, length, _ = self._lines[student]
+            offset, length = self._kept.get(student, self._lines[student][:2])
             yield os.pread(self._fd, length, offset)
 
     def records(self) -> Iterator[Record]:
-        """Iterate over the newest record of each student, in the order of their identifiers."""
+        """Iterate over the records that count, one a student, in the order of identifiers."""
         return map(decode, self._stored(sorted(self._lines)))
 
     def finish(self, students: Iterable[str] | None = None) -> Path:
