@@ -49,7 +49,7 @@ __all__ = ["MAX_STROKES", "Characters", "draw", "sample_characters"]
 MAX_STROKES = 4
 _POINTS = 48  # places on a stroke at which its distance is measured
 _WOBBLE, _TURN, _SLANT, _SHIFT = 0.05, 0.5, 0.5, 0.06
-_SCALES, _WIDTHS = (0.7, 1.1), (0.045, 0.09)
+SCALES, WIDTHS = (0.7, 1.1), (0.045, 0.09)
 _FILLED = 0.7  # of the square, by a character's longer side
 
 
@@ -216,10 +216,10 @@ def _drawn(strokes: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarr
     moved = strokes + rng.normal(0, _WOBBLE, strokes.shape)
     turn, slant = rng.uniform(-_TURN, _TURN), np.tan(rng.uniform(-_SLANT, _SLANT))
     turned = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
-    hand = turned @ np.array([[1, slant], [0, 1]]) @ np.diag(rng.uniform(*_SCALES, 2))
+    hand = turned @ np.array([[1, slant], [0, 1]]) @ np.diag(rng.uniform(*SCALES, 2))
     middle = 0.5 + rng.uniform(-_SHIFT, _SHIFT, 2)
     places = ((_curves(moved, _POINTS) - 0.5) @ hand.T + middle).reshape(-1, 2) * size
-    half = rng.uniform(*_WIDTHS) / 2 * size
+    half = rng.uniform(*WIDTHS) / 2 * size
     pixel = np.arange(size) + 0.5
     near = ((places[:, :, None] - pixel) ** 2).astype(np.float32)  # (points, 2, size)
     distance = np.sqrt((near[:, 1, :, None] + near[:, 0, None]).min(0))  # rows are y

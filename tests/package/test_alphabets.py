@@ -81,8 +81,8 @@ def test_a_program_fills_seven_tenths_of_the_square():
 def test_ink_lies_on_the_strokes_when_the_hand_is_still(monkeypatch):
     for name in ("_WOBBLE", "_TURN", "_SLANT", "_SHIFT"):
         monkeypatch.setattr(alphabets, name, 0.0)
-    monkeypatch.setattr(alphabets, "_SCALES", (1.0, 1.0))
-    monkeypatch.setattr(alphabets, "_WIDTHS", (0.1, 0.1))
+    monkeypatch.setattr(alphabets, "SCALES", (1.0, 1.0))
+    monkeypatch.setattr(alphabets, "WIDTHS", (0.1, 0.1))
     letters = sample_characters(3, 3, 1, size=40)
     for image, strokes in zip(letters.images, letters.strokes, strict=True):
         places = np.concatenate([bezier(s) for s in strokes if not np.isnan(s).any()])
