@@ -5,10 +5,10 @@
 a controlled viewpoint, scale, light, clutter and occlusion (module ``objects``). ``sample_world``
 draws things on a ground before a wall as a camera sees them, with depth, normals and boxes in space
 (module ``world``); ``sample_pairs`` shows them to two cameras side by side, with disparities and
-occlusions (module ``pairs``). ``sample_figures`` draws people with joints and body parts (module
-``figures``).
-``sample_avatars`` draws people by identity as several cameras see them, ``place_avatars`` scenes of
-them, ``avatar_heads`` turned heads with landmarks (modules ``avatars`` and ``avatar_heads``).
+occlusions (module ``pairs``), ``sample_motion`` at two moments, with flow (module ``motion``).
+``sample_figures`` draws people with joints and body parts (module ``figures``). ``sample_avatars``
+draws people by identity as several cameras see them, ``place_avatars`` scenes of them,
+``avatar_heads`` turned heads with landmarks (modules ``avatars`` and ``avatar_heads``).
 ``landmark_views`` photographs facades and posters by instance, with the homography of every view
 (module ``landmarks``, pictures in ``facades``). All are deterministic, need NumPy only, and say in
 their module's text what each setting does, in units.
@@ -77,6 +77,7 @@ from cvlab.scenes.language import (
     relations,
     slots,
 )
+from cvlab.scenes.motion import Motion, sample_motion
 from cvlab.scenes.objects import View, Views, view, views
 from cvlab.scenes.outlines import CLASSES
 from cvlab.scenes.pairs import MAX_BASELINE, Pairs, sample_pairs
@@ -146,6 +147,7 @@ __all__ = [
     "Figures",
     "LandmarkViews",
     "Light",
+    "Motion",
     "Object",
     "Pairs",
     "Person",
@@ -187,6 +189,7 @@ __all__ = [
     "sample_characters",
     "sample_crowds",
     "sample_figures",
+    "sample_motion",
     "sample_pairs",
     "sample_world",
     "slots",
