@@ -308,3 +308,17 @@ def test_the_environment_of_a_box_is_made_from_nothing():
     assert "CVLAB_SECRET_OF_TEST" not in found
     assert found["HOME"] == "/box"
     assert Path(found["HOME"]) == isolation.WORK
+
+
+def test_the_first_box_of_a_new_home_folder_prints_nothing(tmp_path):
+    """Before anything is kept there, libraries would warn about where they may write."""
+    code = "from cvlab.classroom.grading.box.zygote import Zygote\nwith Zygote(): pass"
+    home = tmp_path / "new"
+    for _ in range(2):
+        environment = os.environ | {"HOME": str(home)}
+        environment.pop("XDG_CACHE_HOME", None)
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0
+        assert done.stdout + done.stderr == ""

@@ -264,7 +264,10 @@ def _kept(name: str) -> Path:
     Boxes do not see the folder; they have in memory what they need of it.
     """
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "cvlab" / name
+    path = Path(cache) / "cvlab" / name
+    with contextlib.suppress(OSError):  # IPython warns where the folder above is not there
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 # ------------------------------------------------------------------------------ in the zygote
