@@ -19,6 +19,8 @@ of facades with light, clutter, occluders and noise, and views of people by iden
 pixels, these beside flat scenes of four objects and as many pixels. Crowds of 20 steps have no
 picture; they stand beside the same flat scenes against the target of 300 crowds a second.
 Handwritten characters come last, against 300 drawings a second and flat scenes of their size.
+Stereo pairs and worlds at two moments, 48 x 64 pixels with disparities or flow and occlusions,
+stand beside single worlds of as many things, against the target of 100 pairs a second.
 """
 
 import argparse
@@ -32,7 +34,7 @@ from skimage.draw import random_shapes
 from cvlab import scenes
 
 TARGET, VIEWS_TARGET, WORLDS_TARGET, FIGURES_TARGET, AVATARS_TARGET = 2_000, 300, 300, 300, 300
-LANDMARKS_TARGET, CROWDS_TARGET, CHARACTERS_TARGET = 300, 300, 300
+LANDMARKS_TARGET, CROWDS_TARGET, CHARACTERS_TARGET, PAIRS_TARGET = 300, 300, 300, 100
 NUISANCES = dict.fromkeys(("light", "scale", "rotation", "clutter", "occlusion", "noise"), 1.0)
 CASES: tuple[tuple[str, int, dict[str, float]], ...] = (
     ("1 object", 1, {}),
@@ -68,6 +70,12 @@ AVATARS: tuple[tuple[str, dict[str, float]], ...] = (
     ("avatar, 40 x 20", {}),
     ("avatar, every nuisance", {"light": 1, "clutter": 1, "occlusion": 1, "noise": 1}),
     ("heads, 28 x 28", {"light": 1, "noise": 1}),
+)
+PAIRS: tuple[tuple[str, str, dict[str, float]], ...] = (
+    ("stereo", "sample_pairs", {}),
+    ("stereo, photometric", "sample_pairs", {"photometric": 0.25}),
+    ("motion of things", "sample_motion", {}),
+    ("motion of the camera too", "sample_motion", {"camera": 1.0}),
 )
 CROWDS: tuple[tuple[str, dict[str, int | str]], ...] = (
     ("6 people", {"people": 6}),
@@ -223,6 +231,19 @@ def measure_characters(size: int, count: int, repeats: int) -> tuple[list[float]
     return ours, flat
 
 
+def measure_pairs(
+    name: str, settings: dict[str, float], count: int, repeats: int
+) -> tuple[list[float], list[float]]:
+    """Pairs a second of every repeat, then single worlds."""
+    ours, single = [], []
+    draw = getattr(scenes, name)
+    draw(2)
+    for seed in range(repeats):
+        ours.append(speed(lambda s=seed: draw(count, seed=s, **settings), count))
+        single.append(speed(lambda s=seed: scenes.sample_world(count, seed=s), count))
+    return ours, single
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -251,6 +272,8 @@ def main() -> None:
     few = max(1, options.images // 4)
     worlds = [(n, measure_worlds(t, s, few, options.repeats)) for n, t, s in WORLDS]
     against_flat("world, 48 x 64", worlds, WORLDS_TARGET)
+    pairs = [(n, measure_pairs(f, s, few, options.repeats)) for n, f, s in PAIRS]
+    against_flat("pairs, 48 x 64", pairs, PAIRS_TARGET, "world")
     people = [(n, measure_figures(s, few, options.repeats)) for n, s in FIGURES]
     against_flat("people", people, FIGURES_TARGET)
     avatars = [(n, measure_avatars(n, s, options.images, options.repeats)) for n, s in AVATARS]
@@ -264,10 +287,13 @@ def main() -> None:
 
 
 def against_flat(
-    title: str, cases: list[tuple[str, tuple[list[float], list[float]]]], target: float
+    title: str,
+    cases: list[tuple[str, tuple[list[float], list[float]]]],
+    target: float,
+    peer: str = "flat",
 ) -> None:
-    """Print a table of speeds beside those of flat scenes of the same size."""
-    header = (title, "ours", "range", "flat", "ratio", "of target")
+    """Print a table of speeds beside those of flat scenes of the same size, or of another peer."""
+    header = (title, "ours", "range", peer, "ratio", "of target")
     print("\n{:<26} {:>6} {:>13} {:>8} {:>6} {:>9}".format(*header))
     for name, (ours, flat) in cases:
         median, other = statistics.median(ours), statistics.median(flat)
