@@ -1,5 +1,8 @@
 """Figures of the course: images, boxes, masks, curves, decision regions, and `show` with alt text.
 
+Pictures of disparities, flows and points in space come from ``plot_space`` and are names of this
+module too.
+
 Every function returns a matplotlib ``Figure`` that is not attached to pyplot, so nothing appears
 twice and nothing leaks. ``show(figure, alt=...)`` puts it on the page.
 """
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cvlab import markup
+from cvlab.plot_space import disparity, flow_colours, flow_wheel, point_cloud
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,9 +31,12 @@ __all__ = [
     "decision_regions",
     "disparity",
     "figure",
+    "flow_colours",
+    "flow_wheel",
     "heatmap",
     "images",
     "masks",
+    "point_cloud",
     "show",
     "table",
     "typeset",
@@ -423,34 +430,6 @@ def heatmap(
     if bar_label is not None:
         ax.figure.colorbar(drawn, ax=ax, label=bar_label)
     return ax.figure
-
-
-def disparity(values: ArrayLike, valid: ArrayLike | None = None, *, title: str = "") -> Figure:
-    """Draw a disparity map, near in bright, unknown pixels in grey.
-
-    Args:
-        values: (H, W) disparities in pixels; non-finite ones count as unknown.
-        valid: (H, W) booleans; all finite pixels by default.
-        title: heading.
-
-    Raises:
-        ValueError: for another shape, or no valid pixel.
-    """
-    import matplotlib
-
-    field = np.asarray(values, dtype=float)
-    if valid is not None and np.shape(valid) != field.shape:
-        raise ValueError(f"valid is {np.shape(valid)} but the disparity map {field.shape}.")
-    known = np.isfinite(field) if valid is None else np.asarray(valid, bool) & np.isfinite(field)
-    if field.ndim != 2 or not known.any():
-        raise ValueError("disparity needs an (H, W) map with at least one valid pixel.")
-    fig, ax = figure(size=(4.6, 3.0))
-    colours = matplotlib.colormaps["viridis"].with_extremes(bad="#999999")
-    drawn = ax.imshow(np.ma.array(field, mask=~known), cmap=colours)
-    ax.set_title(title)
-    ax.set_axis_off()
-    fig.colorbar(drawn, ax=ax, label="disparity (pixels)")
-    return fig
 
 
 def curves(
