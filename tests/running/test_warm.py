@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import importlib.util
 import json
 import os
@@ -16,6 +17,7 @@ import sys
 import textwrap
 import threading
 import time
+import tomllib
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +31,7 @@ from jupyter_client.manager import AsyncKernelManager, KernelManager
 from traitlets.config import Config
 from waiting import GIVE_UP, until
 
+from cvlab.classroom.notebooks import ROOT
 from cvlab.classroom.running import warm
 from cvlab.classroom.running.warm import client
 
@@ -475,12 +478,15 @@ def test_a_parent_that_dies_before_it_forks_is_replaced(kernel, runtime, monkeyp
     monkeypatch.setattr(
         client, "connect", lambda *given: answers.pop(0) if answers else connect(*given)
     )
+    monkeypatch.setattr(client, "prepare", lambda *_: socket.socket())
     assert kernel().is_warm
     assert not answers
     ends[1][1].close()
 
 
-def test_a_start_that_was_cancelled_leaves_no_kernel(kernel, tmp_path, monkeypatch):
+@pytest.mark.parametrize("prepared", [False, True])
+def test_a_start_that_was_cancelled_leaves_no_kernel(kernel, tmp_path, monkeypatch, prepared):
+    """While it waits for the parent, or for the kernel."""
     connect, cancelled = client.connect, threading.Event()
 
     async def start_and_cancel() -> None:
@@ -494,6 +500,8 @@ def test_a_start_that_was_cancelled_leaves_no_kernel(kernel, tmp_path, monkeypat
             return connect(*given)
 
         monkeypatch.setattr(client, "connect", connect_when_cancelled)
+        if prepared:
+            monkeypatch.setattr(client, "prepare", lambda *_: socket.socket())
         starting = asyncio.ensure_future(manager.start_kernel())
         await begun.wait()
         starting.cancel()
@@ -696,6 +704,149 @@ def test_what_a_fork_cannot_give_is_refused(runtime, tmp_path, monkeypatch):
         client.launch(command, {"cwd": "/"})
 
 
+FORKS = """
+import asyncio, os, sys
+from jupyter_client.manager import AsyncKernelManager
+from traitlets.config import Config
+
+async def pid_of_a_kernel():
+    place = {"transport": "ipc", "ip": os.path.join(sys.argv[1], str(os.getpid()))}
+    manager = AsyncKernelManager(kernel_name="cvlab", config=Config({"KernelManager": place}))
+    await manager.start_kernel()
+    print(type(manager.provisioner.process).__name__, flush=True)
+    await manager.shutdown_kernel(now=True)
+
+asyncio.run(pid_of_a_kernel())
+loop = asyncio.new_event_loop()
+loop.run_until_complete(pid_of_a_kernel())
+child = os.fork()
+if child == 0:  # as multiprocessing does: with the loop, and without the threads
+    asyncio.events._set_running_loop(None)
+    loop.run_until_complete(pid_of_a_kernel())
+    os._exit(0)
+sys.exit(os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_process_that_forks_after_its_first_kernel_gets_another(own_parent, runtime):
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS, str(runtime)],
+        env=own_parent(CVLAB_WARM_LINGER="5"),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=GIVE_UP,
+    )
+    assert done.stdout.split() == 3 * ["WarmProcess"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_ports_that_others_take_meanwhile_are_given_up_for_others(
+    own_parent, runtime, monkeypatch, restarted
+):
+    """One does the moment before the kernel is forked; after a restart clients know the ports."""
+    original, taken = client.fork_kernel, []
+
+    def take_and_fork(interpreter, argv, **arguments):
+        port = json.loads(Path(argv[-1]).read_text())["shell_port"]
+        taken.append(socket.socket())
+        taken[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken[-1].bind(("127.0.0.1", port))
+        taken[-1].listen()
+        return original(interpreter, argv, **arguments)
+
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(runtime))
+    manager = KernelManager(kernel_name="cvlab")
+    environment = own_parent(CVLAB_WARM_LINGER="5")
+    try:
+        if restarted:
+            manager.start_kernel(env=environment)
+        known = manager.get_connection_info()
+        monkeypatch.setattr(client, "fork_kernel", take_and_fork)
+        if restarted:
+            manager.restart_kernel(now=True)
+            assert manager.get_connection_info() == known
+            return
+        manager.start_kernel(env=environment)
+        assert isinstance(manager.provisioner.process, subprocess.Popen)
+        ports = {manager.get_connection_info()[name] for name in ("shell_port", "iopub_port")}
+        assert taken[0].getsockname()[1] not in ports
+        one = manager.client()
+        one.start_channels()
+        one.wait_for_ready(timeout=GIVE_UP)
+        one.stop_channels()
+    finally:
+        for each in taken:
+            each.close()
+        manager.shutdown_kernel(now=True)
+
+
+def test_tables_are_printed_as_in_a_kernel_and_not_as_on_a_terminal(own_parent, kernel, tmp_path):
+    """Of a stand-in for pandas, which asks at its import whether it is on a terminal."""
+    (tmp_path / "pandas.py").write_text(
+        "options = {'display.max_columns': 0 if 'IPython' not in globals() else 20}\n"
+        "get_option, set_option = options.__getitem__, options.__setitem__\n"
+    )
+    variables = {"PYTHONPATH": str(tmp_path), "CVLAB_LIBRARIES": "pandas"}
+    one = kernel(env=own_parent(**variables))
+    assert one.is_warm
+    assert one.run("import pandas; print(pandas.get_option('display.max_columns'))") == "20"
+
+
+def test_what_nobody_can_import_makes_no_kernel_cold(own_parent, kernel, tmp_path):
+    environment = own_parent(PYTHONPATH=str(tmp_path), CVLAB_WARM_LINGER="5")
+    first = kernel(env=environment)
+    (tmp_path / "grades.csv").write_text("1")
+    (tmp_path / "notes").write_text("no folder, so no package")
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "my data").mkdir()
+    second = kernel(env=environment)
+    assert second.is_warm
+    assert second.parent == first.parent
+    (tmp_path / "helpers.py").write_text("x = 1")
+    third = kernel(env=environment)
+    assert third.is_warm
+    assert third.parent != first.parent
+
+
+@pytest.mark.parametrize("name", ["new.py", "new.so", "new", "new-1.0.dist-info", "new.pth"])
+def test_a_folder_is_another_when_python_can_import_something_else(parent_module, tmp_path, name):
+    before = parent_module._state(str(tmp_path))
+    path = tmp_path / name
+    path.mkdir() if "." not in name or name.endswith("info") else path.write_text("")
+    assert parent_module._state(str(tmp_path)) != before
+    path.rmdir() if path.is_dir() else path.unlink()
+    assert parent_module._state(str(tmp_path)) == before
+    assert parent_module._state(str(tmp_path / "nothing")) is None
+
+
+def test_who_waits_too_long_for_the_parents_of_others_gets_a_stock_kernel(
+    own_parent, runtime, kernel, monkeypatch, caplog
+):
+    monkeypatch.setattr(warm, "reasons_told", set())
+    monkeypatch.setenv("CVLAB_WARM_WAIT", "0.2")
+    place = client.folder()
+    place.mkdir(mode=0o700, exist_ok=True)
+    held = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        one = kernel(env=own_parent())
+        assert not one.is_warm
+        assert one.run("print(1)") == "1"
+    finally:
+        os.close(held)
+    assert "CVLAB_WARM_WAIT" in caplog.text
+
+
+def test_with_pytest_the_line_on_a_stock_kernel_is_printed_too(kernel, monkeypatch, capsys):
+    """nbval's run takes what is logged for itself; with -s one sees what is printed."""
+    monkeypatch.setattr(warm, "reasons_told", set())
+    with monkeypatch.context() as patch:
+        patch.setattr(warm.sys, "platform", "darwin")
+        kernel()
+    assert "cvlab: this kernel starts without the warm parent" in capsys.readouterr().err
+
+
 # ------------------------------------------------------------------------ whoever starts kernels
 
 
@@ -801,3 +952,6 @@ def test_the_kernelspec_is_installed_with_the_package():
     assert Path(spec.resource_dir).is_relative_to(sys.prefix)
     written = json.loads(client.PARENT.with_name("kernel.json").read_text(encoding="utf-8"))
     assert spec.to_dict()["argv"] == written["argv"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert set(wheel["shared-data"]) <= set(wheel["exclude"]), "it would be in the wheel twice"

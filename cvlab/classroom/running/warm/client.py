@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cvlab.classroom.running.warm import NoWarmKernel
+from cvlab.classroom.running.warm import EndedAtOnce, NoWarmKernel
 
 PARENT = Path(__file__).with_name("parent.py")
 # What the interpreter or a library reads once, when it starts or is imported: a kernel for which
@@ -36,6 +36,8 @@ READ_AT_IMPORT = (
 )
 START_SECONDS = 120  # a cold disk takes its time to import torch
 KERNEL_SECONDS = 60
+#: While others start parents, which happens one at a time; then an ordinary kernel is sooner there.
+WAIT_SECONDS = 60.0
 LONGEST_SOCKET_NAME = 100  # the system's limit is 107 bytes
 
 
@@ -81,9 +83,10 @@ def _read_at_import(environment: dict[str, str]) -> dict[str, str]:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold the folder's lock, which ends with the process, so that one parent starts at a time."""
-    fd = _lock(path)
+    ends = time.monotonic() + float(os.environ.get("CVLAB_WARM_WAIT") or WAIT_SECONDS)
+    fd = _lock(path, ends)
     while fd is None:
-        fd = _lock(path)
+        fd = _lock(path, ends)
     try:
         yield
     finally:
@@ -92,7 +95,7 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def _lock(path: Path) -> int | None:
+def _lock(path: Path, ends: float) -> int | None:
     """Return the locked folder's descriptor, or None if a parent has removed it meanwhile."""
     path.mkdir(mode=0o700, exist_ok=True)
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -100,7 +103,13 @@ def _lock(path: Path) -> int | None:
         found = os.fstat(fd)
         if found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise NoWarmKernel(f"{path} must belong to you alone (chmod 700); remove it.")
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        while not _held(fd):
+            if time.monotonic() > ends:
+                raise NoWarmKernel(
+                    "the parents of other kernels take too long to start; CVLAB_WARM_WAIT says how "
+                    "many seconds to wait for them."
+                )
+            time.sleep(0.05)
         if path.exists() and path.stat().st_ino == found.st_ino:
             return fd
     except BaseException:
@@ -108,6 +117,14 @@ def _lock(path: Path) -> int | None:
         raise
     os.close(fd)
     return None
+
+
+def _held(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def connect_once(path: Path) -> socket.socket | None:
@@ -326,7 +343,7 @@ def _request(
             elif "ready" in message:
                 ready = True
             elif "exit" in message:
-                raise NoWarmKernel(f"the kernel ended at once, with status {message['exit']}.")
+                raise EndedAtOnce(f"the kernel ended at once, with status {message['exit']}.")
             else:
                 raise (Stale if "stale" in message else NoWarmKernel)(message["refused"])
     except OSError as error:  # a time-out included
@@ -366,6 +383,27 @@ def _closed(fd: int) -> bool:
     return False
 
 
+def prepare(cmd: list[str], environment: dict[str, str]) -> socket.socket:
+    """Have the parent there for a kernel that is to start; it stays while the connection is open.
+
+    Raises:
+        NoWarmKernel: if there cannot be one.
+    """
+    interpreter, _ = _parts(cmd, environment)
+    return connect(interpreter, environment)
+
+
+def _parts(cmd: list[str], environment: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Return Python with its options, and what `sys.argv` is in the kernel."""
+    if "-m" not in cmd or cmd[cmd.index("-m") + 1 :][:1] != ["ipykernel_launcher"]:
+        raise NoWarmKernel(f"its command is {' '.join(cmd)}, not ipykernel_launcher.")
+    paths = environment.get("PYTHONPATH")
+    if paths and not all(map(os.path.isabs, paths.split(os.pathsep))):
+        raise NoWarmKernel(f"PYTHONPATH has a relative folder: {paths}.")
+    module = cmd.index("-m")
+    return [os.path.abspath(cmd[0]), *cmd[1:module]], cmd[module + 1 :]
+
+
 def launch(cmd: list[str], kwargs: dict[str, Any]) -> WarmProcess:
     """Start a kernel warm, from what jupyter_client would start it with.
 
@@ -385,12 +423,5 @@ def launch(cmd: list[str], kwargs: dict[str, Any]) -> WarmProcess:
     cwd = os.path.abspath(os.path.expanduser(kwargs.pop("cwd", None) or os.getcwd()))
     if kwargs:
         raise NoWarmKernel(f"it was asked for with {', '.join(sorted(kwargs))}.")
-    if "-m" not in cmd or cmd[cmd.index("-m") + 1 :][:1] != ["ipykernel_launcher"]:
-        raise NoWarmKernel(f"its command is {' '.join(cmd)}, not ipykernel_launcher.")
-    paths = environment.get("PYTHONPATH")
-    if paths and not all(map(os.path.isabs, paths.split(os.pathsep))):
-        raise NoWarmKernel(f"PYTHONPATH has a relative folder: {paths}.")
-    module = cmd.index("-m")
-    interpreter = [os.path.abspath(cmd[0]), *cmd[1:module]]
-    argv = cmd[module + 1 :]
+    interpreter, argv = _parts(cmd, environment)
     return fork_kernel(interpreter, argv, environment=environment, cwd=cwd, streams=streams)

@@ -33,6 +33,7 @@ import selectors
 import signal
 import site
 import socket
+import stat
 import struct
 import sys
 import tempfile
@@ -108,20 +109,39 @@ class Snapshot:
         self.paths.discard(str(here.parents[4]))
         self.state = self._now()
 
-    def _now(self) -> dict[str, tuple[int, int] | None]:
-        state: dict[str, tuple[int, int] | None] = {}
-        for path in self.paths:
-            try:
-                found = os.stat(path)
-                state[path] = (found.st_mtime_ns, found.st_size)
-            except OSError:
-                state[path] = None
-        return state
+    def _now(self) -> dict[str, Any]:
+        return {path: _state(path) for path in self.paths}
 
     def changed(self) -> str | None:
         """Return a file that is not what it was, or None."""
         now = self._now()
         return next((path for path in self.paths if now[path] != self.state[path]), None)
+
+
+def _state(path: str) -> Any:
+    """Return what changes when a file does, or what a folder has that Python can import."""
+    try:
+        found = os.stat(path)
+        if not stat.S_ISDIR(found.st_mode):
+            return found.st_mtime_ns, found.st_size
+        if FOLDERS.get(path, (None,))[0] != found.st_mtime_ns:
+            with os.scandir(path) as entries:
+                names = frozenset(one.name for one in entries if _importable(one))
+            FOLDERS[path] = found.st_mtime_ns, names
+        return FOLDERS[path][1]
+    except OSError:
+        return None
+
+
+FOLDERS: dict[str, tuple[int | None, frozenset[str]]] = {}  # as they were when they changed last
+
+
+def _importable(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry of a folder on the path is a module, a package or says of one."""
+    name = entry.name
+    if name.endswith((".py", ".pyc", ".so", ".pth", ".zip", ".egg", "-info", ".egg-link")):
+        return True
+    return name.isidentifier() and name != "__pycache__" and entry.is_dir()
 
 
 class Connection:
@@ -197,7 +217,7 @@ class Parent:
         """End, but not before the kernels, whose clients want to know how they end."""
         self.retire()
         if not any(connection.pid for connection in self.connections):
-            sys.exit(0)
+            os._exit(0)  # libraries would take their time, and print what they have not taken down
 
     def _accept_waiting(self) -> None:
         # One may have connected just before the socket's name was removed.
@@ -432,6 +452,9 @@ def run_kernel(kernel: Kernel) -> None:
     app.initialize(sys.argv[1:])
     if "matplotlib" in sys.modules and os.environ.get("MPLBACKEND"):
         sys.modules["matplotlib"].rcParams["backend"] = os.environ["MPLBACKEND"]
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and pandas.get_option("display.max_columns") == 0:
+        pandas.set_option("display.max_columns", 20)  # it took the parent for a terminal
     if "ipywidgets" in sys.modules:
         # It registers its comms when it is imported in a kernel, and the parent is none.
         sys.modules["ipywidgets"].register_comm_target()
@@ -479,7 +502,7 @@ def main() -> None:
         for number in range(3):
             os.dup2(null.fileno(), number)
     if reason or parent is None:
-        return
+        os._exit(0)  # libraries would print what they have not taken down
     signal.signal(signal.SIGTERM, lambda *_: parent.stop())
     # Each kernel takes two descriptors here, so a limit that suits one client is soon reached.
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES[1], FILES[1]))
@@ -494,9 +517,10 @@ def main() -> None:
     finally:
         if child is None:
             parent.retire()
-    if child is not None:
-        _settle(child.request)
-        run_kernel(child)
+    if child is None:
+        os._exit(0)
+    _settle(child.request)
+    run_kernel(child)
 
 
 if __name__ == "__main__":
