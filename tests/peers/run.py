@@ -35,7 +35,10 @@ SUITES = {
     "nbval": "tests",
 }
 #: What their tests need that no extra of theirs names, and the suite that any kernel should pass.
-MORE = ["pytest-timeout", "pytest-asyncio", "pytest-jupyter[client]", "flaky", "ipywidgets"]
+MORE = [
+    *("pytest-timeout", "pytest-asyncio", "pytest-jupyter[client]", "flaky", "ipywidgets"),
+    *("nbdime", "coverage", "pytest-cov", "sympy", "matplotlib"),
+]
 KERNEL_TEST = "jupyter-kernel-test"
 OWN = '''
 import unittest
@@ -192,6 +195,8 @@ def main() -> int:
         stock, warm = (
             run(suite, tests, python, place, words[cut + 1 :], warm=one) for one in (False, True)
         )
+        if "passed" not in stock.values():
+            raise SystemExit(f"peers: nothing of {name} passes with the stock kernel.")
         passed = [sum(value == "passed" for value in one.values()) for one in (stock, warm)]
         print(f"{name}: {passed[0]} of {len(stock)} pass stock, {passed[1]} of {len(warm)} warm")
         for test in sorted(stock.keys() | warm.keys()):
