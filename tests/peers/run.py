@@ -101,7 +101,7 @@ def source(name: str, python: Path, place: Path) -> Path:
     folder = place / f"{name}-{version}"
     if not folder.exists():
         archives = place / "archives"
-        command = [python, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
+        command = [python, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", name]
         subprocess.run([*command, "-d", archives, f"{name}=={version}"], check=True)
         stem = name.replace("-", "[-_]")
         (archive,) = (p for p in archives.iterdir() if re.match(rf"{stem}-{version}\.tar", p.name))
