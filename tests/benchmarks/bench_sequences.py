@@ -1,4 +1,4 @@
-"""Part VIII against torch: one step and many of an LSTM, a causal convolution.
+"""Part VIII against torch: one step and many of an LSTM, a causal convolution, attention.
 
     python tests/benchmarks/bench_sequences.py [--repeats 15] [--only convolution]
 
@@ -104,12 +104,58 @@ def convolution_rows(steps: int) -> Iterator[Row]:
             )
 
 
+def attention_rows(steps: int) -> Iterator[Row]:
+    """One look-up, and attention in heads, forward alone and with gradients."""
+    chapter = load("28a_attention", "attention-method", "heads-method")
+    torch.manual_seed(2)
+    for samples, heads, width in ((1, 1, 16), (8, 4, 16), (8, 8, 32)):
+        query, key, value = (torch.randn(samples, heads, steps, width) for _ in "qkv")
+        size = f"{samples} x {heads} heads of {width}, {steps} places"
+
+        def look(query=query, key=key, value=value):
+            with torch.no_grad():
+                return [chapter.attention(query, key, value)[0]]
+
+        def library_look(query=query, key=key, value=value):
+            with torch.no_grad():
+                return [functional.scaled_dot_product_attention(query, key, value)]
+
+        yield Row(f"attention, one look-up, {size}", "torch", look, library_look, same)
+
+        own = chapter.Heads(heads * width, heads)
+        layer = nn.MultiheadAttention(heads * width, heads, batch_first=True)
+        parts = own.query, own.key, own.value
+        with torch.no_grad():
+            layer.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
+            layer.in_proj_bias.copy_(torch.cat([part.bias for part in parts]))
+        layer.out_proj.load_state_dict(own.out.state_dict())
+        tokens = torch.randn(samples, steps, heads * width)
+
+        def gradients(run, tokens=tokens):
+            x = tokens.clone().requires_grad_()
+            found = run(x)
+            (slope,) = torch.autograd.grad(found.square().mean(), x)
+            return [found.detach(), slope]
+
+        yield Row(
+            f"attention, in heads with gradients, {size}",
+            "torch",
+            lambda run=gradients, own=own: run(lambda x: own(x, x)),
+            lambda run=gradients, layer=layer: run(lambda x: layer(x, x, x, need_weights=False)[0]),
+            same,
+        )
+
+
 def main() -> None:
     """Print the table."""
     asked = options(__doc__, steps=(64, 2, "of a sequence"))
     torch.set_num_threads(1)
     print(conditions(("torch",), asked.repeats, "single precision"), end="\n\n")
-    groups = (lambda: lstm_rows(asked.steps), lambda: convolution_rows(asked.steps))
+    groups = (
+        lambda: lstm_rows(asked.steps),
+        lambda: convolution_rows(asked.steps),
+        lambda: attention_rows(asked.steps),
+    )
     print_table(groups, asked.only, asked.repeats)
 
 

@@ -16,7 +16,11 @@ def test_every_row_is_measured_and_both_sides_agree():
         ("causal convolution", "forward", "torch"),
         ("causal convolution", "with gradients", "torch"),
     ]
-    assert found == 3 * lstm + 3 * convolution
+    attention = [
+        ("attention", "one look-up", "torch"),
+        ("attention", "in heads with gradients", "torch"),
+    ]
+    assert found == 3 * lstm + 3 * convolution + 3 * attention
     assert all(float(row[4]) >= 0 for row in rows)
 
 
