@@ -61,7 +61,7 @@ def test_every_public_function_is_documented_and_small():
 
 def test_workflows_follow_githubs_schema():
     files = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-    assert [path.stem for path in files] == ["book", "colab", "validate"]
+    assert [path.stem for path in files] == ["book", "colab", "peers", "validate"]
     schema = ["--builtin-schema", "vendor.github-workflows"]
     done = subprocess.run(
         [sys.executable, "-m", "check_jsonschema", *schema, *files],
