@@ -188,6 +188,12 @@ class TestQuestions:
             ("Answer: 2", "Answer: 3", "choice 3 is said to be right, and there are 2"),
             ("Answer: 2", "Answer: b", "'Answer: b' does not say which choice is right"),
             ("2. Yes.\n", "", "has 2 choices and 1 reasons"),
+            ("2. Because of *b*.\n", "2. 200.\n", "the choice '200.' would be a list in the list"),
+            (
+                "2. Because of *b*.\n",
+                "2. - Six.\n",
+                "the choice '- Six.' would be a list in the list",
+            ),
             ("2. Because of *b*.\n", "", "a choice needs at least two"),
             ("<details>", "<div>", "has no answer"),
             (" Why $k = 1$?", "", "has no text"),

@@ -28,6 +28,7 @@ _ANSWER = re.compile(
     r"^<details>\s*<summary>\s*Answer:\s*(?P<answer>.*?)\s*</summary>(?P<reasons>.*?)^</details>",
     re.M | re.S,
 )
+_LIST = re.compile(r"(?:\d+[.)]|[-*+])(?:\s|\Z)")  # what Markdown takes for a list's beginning
 _ITEM = re.compile(r"^(?P<mark>\d+[.)]|[-*]) +", re.M)
 # Not followed by what would make it another number: 10^6, 3/4, 2 × 10⁵.
 _NUMBER = re.compile(
@@ -130,6 +131,12 @@ def parse(text: str, body: str, tolerance: str = "", line: int = 1) -> Question:
             raise QuestionError(f"{named} has choices; only a number has a tolerance.")
         if before:
             raise QuestionError(f"{named}: its answer must be a list, one reason for each choice.")
+        for choice in choices:
+            if not choice or _LIST.match(choice):
+                raise QuestionError(
+                    f"{named}: the choice {choice!r} would be a list in the list, with no text of "
+                    "its own; add a word to it, or take its full stop away."
+                )
         right = _right(fold["answer"], choices, named)
         if len(reasons) != len(choices):
             raise QuestionError(
