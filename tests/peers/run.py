@@ -182,7 +182,7 @@ def main() -> int:
     place = options.place / hashlib.sha256(sys.version.encode()).hexdigest()[:8]
     place.mkdir(parents=True, exist_ok=True)
     python = environment(place / "environment")
-    explained = tomllib.loads(EXPLAINED.read_text(encoding="utf-8")) if EXPLAINED.exists() else {}
+    explained = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))
     faults = 0
     for name in options.names or known:
         if name == KERNEL_TEST:
