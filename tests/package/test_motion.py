@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from solids import inside, local
 
 from cvlab import geometry, scenes
 from cvlab.scenes import motion as module
@@ -25,18 +26,6 @@ def ends(motion, k):
     """Where in the second image the pixels lie, (H, W, 2)."""
     rows, columns = np.mgrid[:48, :64]
     return motion.flow[k] + np.stack([columns, rows], axis=2)
-
-
-def local(thing, points):
-    """Points (.., 3) of the world in a thing's own frame."""
-    return (points - np.array(thing.centre)) @ geometry.rotation(thing.yaw)
-
-
-def inside(thing, points, margin=0.0):
-    own = local(thing, points)
-    if thing.shape == "ball":
-        return np.linalg.norm(own, axis=-1) < thing.size[0] / 2 - margin
-    return (np.abs(own) < np.array(thing.size) / 2 - margin).all(axis=-1)
 
 
 def carried(motion, k):

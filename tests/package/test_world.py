@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from solids import inside
 
 from cvlab import geometry, scenes
 from cvlab.scenes import Camera, Sun, Surface, Thing, World, world_rays
@@ -17,19 +18,6 @@ EVERYTHING = {"stacking": 1.0, "occlusion": 1.0, "flatness": 0.3, "light": 1.0, 
 @pytest.fixture(scope="module")
 def batch():
     return scenes.sample_world(40, objects=(1, 5), seed=7, stacking=0.5, occlusion=0.6)
-
-
-def local(thing, points):
-    """Points (.., 3) of the world in a thing's own frame."""
-    return (points - np.array(thing.centre)) @ geometry.rotation(thing.yaw)
-
-
-def inside(thing, points, margin=0.0):
-    """Whether points (.., 3) lie in a thing that is smaller all around by a margin."""
-    own = local(thing, points)
-    if thing.shape == "ball":
-        return np.linalg.norm(own, axis=-1) < thing.size[0] / 2 - margin
-    return (np.abs(own) < np.array(thing.size) / 2 - margin).all(axis=-1)
 
 
 def pixel_grid(camera):
