@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import collections
 import io
-import itertools
 import random
 import tokenize
 
@@ -137,16 +137,18 @@ def test_of_very_many_pairs_the_first_are_listed():
     assert all(pair.share == 1 for pair in found)
 
 
-def test_the_work_grows_with_the_class_and_not_with_its_pairs():
-    """Of a class in which all have handed in the same long notebook nobody is compared."""
-    counted = itertools.count()
+def test_what_all_have_makes_no_pair_at_all(monkeypatch):
+    """So the work does not grow with the pairs of a class that has handed in the same notebook."""
+    made = []
 
-    class Counting(dict):
-        def items(self):
-            next(counted)
-            return super().items()
+    class Counting(collections.Counter):
+        def __init__(self, *given):
+            made.append(self)
+            super().__init__(*given)
 
-    code = "\n".join(f"x{i} = [{i}, {i + 1}]" for i in range(300))
-    answers = {f"{number:03}": Counting(task=code) for number in range(300)}
-    assert similar.pairs(answers) == []
-    assert next(counted) == 300
+    monkeypatch.setattr(similar, "Counter", Counting)
+    code = "\n".join(f"x{i} = [{i}, {i + 1}]" for i in range(100))
+    assert similar.pairs({f"{number:03}": {"task": code} for number in range(100)}) == []
+    assert len(made) == 1, "of what is rare, and none for any pair"
+    assert len(similar.pairs({name: {"task": code} for name in ("ann", "bob", "cleo")})) == 3
+    assert len(made) == 1 + 1 + 3
