@@ -311,7 +311,7 @@ def test_the_environment_of_a_box_is_made_from_nothing():
 
 
 def test_the_first_box_of_a_new_home_folder_prints_nothing(tmp_path):
-    """IPython would warn that it may not write there; Matplotlib may say that it looks for fonts."""
+    """IPython would warn that it may not write there."""
     code = "from cvlab.classroom.grading.box.zygote import Zygote\nwith Zygote(): pass"
     home = tmp_path / "new"
     for _ in range(2):
