@@ -1,6 +1,6 @@
 """Networks in plain torch: from blocks to whole ones that say what, where or who.
 
-Modules: ``blocks``, ``classification``, ``detection``, ``segmentation``, ``embedding``,
+Modules: ``blocks``, ``classification``, ``detection``, ``segmentation``, ``depth``, ``embedding``,
 ``attention``; all are also names of this package. ``build(name)`` makes a network that classifies;
 ``PUBLISHED`` holds the numbers of parameters that the tests hold them to.
 
@@ -34,6 +34,7 @@ from cvlab.nets.classification import (
     vgg16,
     zfnet,
 )
+from cvlab.nets.depth import DepthNet
 from cvlab.nets.detection import backbone, fpn, roi_align
 from cvlab.nets.embedding import Embedder, embedder
 from cvlab.nets.segmentation import UNet, UNetDecoder
@@ -43,6 +44,7 @@ __all__ = [
     "PUBLISHED",
     "BasicBlock",
     "Bottleneck",
+    "DepthNet",
     "DepthwiseSeparable",
     "Embedder",
     "Inception",

@@ -56,7 +56,15 @@ class UNetDecoder(nn.Module):
 
     def forward(self, maps: Mapping[int, torch.Tensor]) -> torch.Tensor:
         """Return one map (N, C, h, w) of the finest stride from ``{stride: map}``."""
+        return self.maps(maps)[self.strides[-1]]
+
+    def maps(self, maps: Mapping[int, torch.Tensor]) -> dict[int, torch.Tensor]:
+        """Return ``{stride: map}`` of the way up, each of the size and channels of the one given.
+
+        The coarsest is the one that was given.
+        """
         x = maps[self.strides[0]]
+        up = {self.strides[0]: x}
         for stride in self.strides[1:]:
             fine = maps[stride]
             x = _stretched(self.reduce[str(stride)](x), fine.shape[-2:])
@@ -64,8 +72,8 @@ class UNetDecoder(nn.Module):
                 x = torch.cat([fine, x], dim=1)
             elif self.skips == "sum":
                 x = fine + x
-            x = self.smooth[str(stride)](x)
-        return x
+            up[stride] = x = self.smooth[str(stride)](x)
+        return up
 
 
 class UNet(nn.Module):

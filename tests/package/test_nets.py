@@ -376,10 +376,62 @@ def test_all_of_an_embedder_is_trained():
     assert still == []
 
 
+# --- Networks that say how deep -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(48, 64), (24, 32), (33, 50), (1, 1)])
+def test_a_depth_net_gives_maps_of_halved_sizes_and_trains_all_of_itself(shape):
+    torch.manual_seed(0)
+    model = nets.DepthNet(2, scales=4, width=4)
+    maps = model(torch.rand(3, 3, *shape))
+    size = list(shape)
+    for each in maps:
+        size = [(side + 1) // 2 for side in size]
+        assert each.shape == (3, 2, *size)
+    sum(each[:, 1].square().sum() for each in maps).backward()
+    still = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert still == []
+
+
+def test_scales_are_read_from_one_way_up():
+    torch.manual_seed(0)
+    many, one = nets.DepthNet(1, scales=3, width=4).eval(), nets.DepthNet(1, width=4).eval()
+    one.load_state_dict(many.state_dict(), strict=False)
+    images = torch.rand(2, 3, 24, 32)
+    assert len(one(images)) == 1
+    torch.testing.assert_close(one(images)[0], many(images)[0])
+
+
+def test_a_depth_net_whose_head_sees_one_pixel_is_a_unet():
+    torch.manual_seed(0)
+    model, unet = nets.DepthNet(3, width=4).eval(), nets.UNet(3, width=4).eval()
+    unet.body.load_state_dict(model.body.state_dict())
+    unet.decoder.load_state_dict(model.decoder.state_dict())
+    with torch.no_grad():
+        weight = unet.classify.weight
+        model.heads["2"].weight.copy_(nn.functional.pad(weight, (1, 1, 1, 1)))
+        model.heads["2"].bias.copy_(unet.classify.bias)
+    images = torch.rand(2, 3, 48, 64)
+    expected = unet.classify(unet.decoder(unet.body(images)))
+    torch.testing.assert_close(model(images)[0], expected)
+
+
+def test_a_depth_net_of_no_or_too_many_scales_is_refused():
+    for call, words in (
+        (lambda: nets.DepthNet(0), "outputs must be at least 1"),
+        (lambda: nets.DepthNet(scales=0), "scales must be"),
+        (lambda: nets.DepthNet(scales=5), "scales must be"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call()
+    with pytest.raises(TypeError):
+        nets.DepthNet(1.5)
+
+
 def test_doctests_of_nets():
     import doctest
 
-    for module in ("segmentation", "detection", "embedding"):
+    for module in ("segmentation", "depth", "detection", "embedding"):
         result = doctest.testmod(__import__(f"cvlab.nets.{module}", fromlist=["_"]))
         assert result.failed == 0
         assert result.attempted
