@@ -38,7 +38,7 @@ def plain(monkeypatch):
 
 @pytest.fixture
 def able(monkeypatch):
-    monkeypatch.setattr(arithmetic, "_known", lambda: True)
+    monkeypatch.setattr(arithmetic, "supported", lambda: True)
 
 
 def test_the_choices(able, monkeypatch):
@@ -69,7 +69,7 @@ def test_only_processors_that_can_are_asked(tmp_path, text, known):
     cpuinfo = tmp_path / "cpuinfo"
     if text is not None:
         cpuinfo.write_text(text)
-    assert arithmetic._known(cpuinfo) is known
+    assert arithmetic.supported(cpuinfo) is known
 
 
 def test_another_word_gets_one_sentence(tmp_path, monkeypatch):
@@ -81,7 +81,7 @@ def test_another_word_gets_one_sentence(tmp_path, monkeypatch):
         kernel.choose()
 
 
-@pytest.mark.skipif(not arithmetic._known(), reason="another processor has its own arithmetic")
+@pytest.mark.skipif(not arithmetic.supported(), reason="another processor has its own arithmetic")
 def test_sums_differ_by_the_choice_and_by_nothing_else(monkeypatch):
     same = sums(arithmetic.SAME, monkeypatch)
     assert sums(arithmetic.SAME, monkeypatch) == same

@@ -187,8 +187,10 @@ class TestStatedBudgets:
 
     @pytest.mark.parametrize(("slowness", "allowed"), [(1.0, False), (1.2, False), (1.3, True)])
     def test_a_slower_machine_has_longer_and_no_more_memory(self, slowness, allowed):
-        most = budget.Budget(seconds=100, cpu_seconds=10, memory_gb=1).on_machine(slowness)
-        assert (most.overrun(budget.Usage(cpu_seconds=12.5)) is None) is allowed
+        stated = budget.Budget(seconds=100, cpu_seconds=10, memory_gb=1)
+        exact, most = stated.on_machine(slowness, room=1), stated.on_machine(slowness)
+        assert (exact.overrun(budget.Usage(cpu_seconds=12.5)) is None) is allowed
+        assert (most.overrun(budget.Usage(cpu_seconds=12.5 * budget.ROOM)) is None) is allowed
         assert (most.overrun(budget.Usage(seconds=125)) is None) is allowed
         assert most.overrun(budget.Usage(peak_bytes=1_100_000_000))
 
@@ -203,14 +205,32 @@ class TestStatedBudgets:
         )
         busy = "import time\nends = time.process_time() + {}\n"
         busy += "while time.process_time() < ends:\n    pass"
-        path = write(place, new_code_cell(busy.format(2), id="busy"), cpu_seconds=1.5)
+        path = write(place, new_code_cell(busy.format(4), id="busy"), cpu_seconds=1.5)
         if slowness == 1.0:
-            assert failure(path).endswith("s of processor time, allowed are 1.5 s.")
+            assert failure(path).endswith("s of processor time, allowed are 3 s.")
             return
         assert execute.execute(path)["slowness"] == slowness
         assert execute.record(path) is not None, "what was allowed stays so"
         path = write(place, new_code_cell(busy.format(100), id="busy"), cpu_seconds=1.5)
-        assert failure(path).endswith("s of processor time, allowed are 4.5 s.")
+        assert failure(path).endswith("s of processor time, allowed are 9 s.")
+
+    @pytest.mark.slow
+    def test_a_run_in_between_is_called_heavy(self, place, monkeypatch):
+        """Allowed on this machine are 4 s; at 8 s it would be ended."""
+        monkeypatch.delenv("CVLAB_BUDGET_SCALE")
+        slow = 4 * yardstick.REFERENCE_SECONDS
+        monkeypatch.setattr(yardstick.Pace, "measure", lambda pace: pace.taken.append(slow))
+        busy = "import time\nends = time.process_time() + 4.2\n"
+        busy += "while time.process_time() < ends:\n    pass"
+        heavy = write(place, new_code_cell(busy, id="busy"), cpu_seconds=1)
+        light = write(place.with_name("m.ipynb"), "x = 1")
+        said: list[str] = []
+        assert execute.execute_all([heavy, light], report=said.append) == []
+        (line,) = [line for line in said if "lighter" in line]
+        wanted = (
+            r" a/n\.ipynb: .+ s, over its budget: .+ s of processor time, allowed are 4 s; make it"
+        )
+        assert re.search(wanted, line)
 
     def test_the_pace_is_the_mean_of_what_was_measured_within_bounds(self, monkeypatch):
         pace = yardstick.Pace()

@@ -45,7 +45,7 @@ def chosen() -> str:
     return name
 
 
-def _known(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+def supported(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Say whether this is an x86 processor that can do what `SAME` asks for."""
     try:
         words = set(cpuinfo.read_text(encoding="utf-8").split())
@@ -60,5 +60,5 @@ def environment() -> dict[str, str]:
     Raises:
         ValueError: if ``CVLAB_ARITHMETIC`` is none of the choices.
     """
-    variables = CHOICES[chosen()] if _known() else {}
+    variables = CHOICES[chosen()] if supported() else {}
     return {name: os.environ.get(name, value) for name, value in variables.items()}

@@ -26,7 +26,7 @@ from typing import Any
 
 from cvlab.classroom import notebooks
 from cvlab.classroom.notebooks import ROOT, NotebookError
-from cvlab.classroom.running import budget, inputs, meter
+from cvlab.classroom.running import arithmetic, budget, inputs, meter
 from cvlab.classroom.running.progress import Progress
 
 STORE = Path(os.environ.get("CVLAB_STORE") or ROOT / "_build" / "notebooks")
@@ -80,12 +80,14 @@ def digest(path: Path, notebook: Any = None) -> str:
 
     Raises:
         ExecutionError: if a code cell is not Python.
+        ValueError: if ``CVLAB_ARITHMETIC`` is none of its choices.
     """
     cells = (notebooks.load(path) if notebook is None else notebook)["cells"]
     code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
     measure = Path(meter.__file__).read_text(encoding="utf-8")
     # A kernel or device that was asked for by name is asked for to see what it does.
     chosen = [os.environ.get(name) for name in ("CVLAB_KERNEL", "CVLAB_DEVICE")]
+    chosen.append(arithmetic.chosen())
     content = hashlib.sha256(json.dumps([sys.version, chosen, measure, code]).encode())
     for cell in cells:
         if cell["cell_type"] == "code":
@@ -237,7 +239,7 @@ async def _execute(
     executed.parent.mkdir(parents=True, exist_ok=True)
     # From here on the last result is stale, whatever happens; its time still tells what is heavy.
     notebooks.write(described, json.dumps({"seconds": _described(path).get("seconds")}))
-    environment = os.environ | {"CVLAB_STATIC": "1"}
+    environment = os.environ | {"CVLAB_STATIC": "1"} | arithmetic.environment()
     environment |= thread_limits(threads) if threads else {}
     run = kernel.Run(
         notebook,
@@ -337,7 +339,7 @@ async def _execute_all(
                 failures.append(_sentence(path, error))
                 progress.finish(_name(path), f"FAILED: {failures[-1]}")
             else:
-                progress.finish(_name(path), f"{found['seconds']:.1f} s")
+                progress.finish(_name(path), f"{found['seconds']:.1f} s{_heavy(path, found)}")
 
     keep = asyncio.ensure_future(progress.keep())
     try:
@@ -348,6 +350,14 @@ async def _execute_all(
         keep.cancel()
         progress.erase()
     return failures
+
+
+def _heavy(path: Path, found: dict[str, Any]) -> str:
+    """Say that a run took more than its budget, as well as this machine can tell."""
+    most = budget.of(path).on_machine(found["slowness"], room=1)
+    used = budget.Usage(found["seconds"], found["cpu_seconds"], found["peak_bytes"])
+    over = most.overrun(used)
+    return f", {over[:-1]}; make it lighter" if over else ""
 
 
 def _sentence(path: Path, error: Exception) -> str:

@@ -26,7 +26,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-from cvlab.classroom.running import meter
+from cvlab.classroom.running import arithmetic, meter
 from cvlab.classroom.running.budget import Budget, Usage
 from cvlab.classroom.running.yardstick import Pace
 
@@ -48,8 +48,10 @@ def choose() -> tuple[str, str | None]:
     one is installed.
 
     Raises:
-        ValueError: if the kernel that the environment names is not installed.
+        ValueError: if the kernel that the environment names is not installed, or its arithmetic is
+            none that there is.
     """
+    arithmetic.chosen()
     given = os.environ.get("CVLAB_KERNEL")
     installed = KernelSpecManager().find_kernel_specs()
     if (given or WARM) in installed:

@@ -29,6 +29,7 @@ PARENT = Path(__file__).with_name("parent.py")
 # one of these differs needs a parent of its own.
 READ_AT_IMPORT = (
     *("PYTHON", "LD_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "NUMEXPR_"),
+    *("ATEN_", "ONEDNN_", "DNNL_"),
     *("TORCH", "PYTORCH", "OPENCV_", "MATPLOTLIB", "MPLCONFIGDIR", "MALLOC_", "GLIBC_", "PYDEVD_"),
     *("NUMPY_", "NPY_", "SCIPY_", "SKLEARN_", "JOBLIB_", "LOKY_", "TQDM_", "JUPYTER_WIDGETS_"),
     *("LANG", "LC_", "TZ", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "VIRTUAL_ENV"),
