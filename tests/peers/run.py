@@ -39,6 +39,9 @@ MORE = [
     *("pytest-timeout", "pytest-asyncio", "pytest-jupyter[client]", "flaky", "ipywidgets"),
     *("nbdime", "coverage", "pytest-cov", "sympy", "matplotlib"),
 ]
+#: The programs that `clients.py` drives.
+CLIENTS = ["papermill", "nbconvert", "nbmake", "testbook", "jupytext", "jupyter-cache", "notebook"]
+CLIENTS += ["jupyter-console", "playwright", "pytest-xdist"]
 KERNEL_TEST = "jupyter-kernel-test"
 OWN = '''
 import unittest
@@ -82,7 +85,7 @@ def locked(name: str) -> str:
 def environment(place: Path) -> Path:
     """Make an environment with the suites' requirements, unless it is there; return its Python."""
     python, stamp = place / "bin" / "python", place / "made-from"
-    wanted = json.dumps([sys.version, MORE, {name: locked(name) for name in SUITES}])
+    wanted = json.dumps([sys.version, MORE, CLIENTS, {name: locked(name) for name in SUITES}])
     if not stamp.exists() or stamp.read_text() != wanted:
         uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
         print(f"Making an environment for the suites in {place} ...", flush=True)
@@ -90,7 +93,9 @@ def environment(place: Path) -> Path:
         subprocess.run(command, check=True)
         pip = [uv, "pip", "install", "--quiet", "--python", python]
         suites = [f"{name}[test]=={locked(name)}" for name in SUITES]
-        subprocess.run([*pip, *suites, *MORE, KERNEL_TEST, "-e", ROOT], check=True)
+        subprocess.run(
+            [*pip, *suites, *MORE, *CLIENTS, KERNEL_TEST, "-e", f"{ROOT}[classroom]"], check=True
+        )
         stamp.write_text(wanted)
     return python
 
@@ -166,22 +171,26 @@ def run(suite: Path, tests: str, python: Path, place: Path, more: list[str], *, 
     return outcomes(report)
 
 
+def prepare() -> tuple[Path, Path]:
+    """Return the folder to work in and the Python of its environment, which is made if need be."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    place = cache / "cvlab" / "peers" / hashlib.sha256(sys.version.encode()).hexdigest()[:8]
+    place.mkdir(parents=True, exist_ok=True)
+    return place, environment(place / "environment")
+
+
 def main() -> int:
     """Run the suites and print what differs; 1 if a difference is not explained."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     known = [*SUITES, KERNEL_TEST]
     parser.add_argument("names", nargs="*", help=f"of {', '.join(known)} (all)")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    parser.add_argument("--place", type=Path, default=cache / "cvlab" / "peers")
     words = sys.argv[1:]
     cut = words.index("--") if "--" in words else len(words)
     options = parser.parse_args(words[:cut])
     if unknown := set(options.names) - set(known):
         absent = ", ".join(sorted(unknown))
         parser.error(f"there is no suite {absent}; there are {', '.join(known)}")
-    place = options.place / hashlib.sha256(sys.version.encode()).hexdigest()[:8]
-    place.mkdir(parents=True, exist_ok=True)
-    python = environment(place / "environment")
+    place, python = prepare()
     explained = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))
     faults = 0
     for name in options.names or known:
