@@ -281,6 +281,30 @@ def make_layers(options: argparse.Namespace) -> int:
     return int(bool(found))
 
 
+def make_questions(options: argparse.Namespace) -> int:
+    """Write the chapters' questions for a learning platform, as Moodle XML or QTI 1.2."""
+    from cvlab.classroom import notebooks
+    from cvlab.classroom.book import quiz
+
+    known = {path.stem: path for path in notebooks.files(ROOT, ("chapters",))}
+    if unknown := sorted(set(options.names) - set(known)):
+        say(f"cvlab: there is no chapter {unknown[0]}; there are {', '.join(known)}.")
+        return 2
+    ending, write = quiz.FORMATS[options.format]
+    place = Path(options.output or f"cvlab-questions{ending}")
+    try:
+        asked = [one for name in options.names or known for one in quiz.of_chapter(known[name])]
+        write(asked, place)
+    except quiz.QuizError as error:
+        say(f"cvlab: {error}")
+        return 1
+    except OSError as error:
+        say(f"cvlab: {place} cannot be written: {error.strerror}.")
+        return 1
+    say(f"{place}: {len(asked)} questions, chapters: {len({one.chapter for one in asked})}")
+    return 0
+
+
 def make_lock(_options: argparse.Namespace) -> int:
     """Renew requirements.lock: newest versions, every platform, hashes, no index address."""
     import shutil
@@ -352,6 +376,10 @@ def parser() -> argparse.ArgumentParser:
     arguments.declare(grade)
     add("costs", make_costs)
     add("layers", make_layers).add_argument("names", nargs="*", help="such as 01_knn")
+    ask = add("questions", make_questions)
+    ask.add_argument("names", nargs="*", help="such as 01_knn; all chapters without")
+    ask.add_argument("--format", choices=("moodle", "qti"), default="moodle")
+    ask.add_argument("--output", metavar="FILE", help="cvlab-questions.xml or .zip without")
     add("tidy", make_tidy)
     add("lock", make_lock)
     add("address", make_address).add_argument("url", help="https://github.com/OWNER/NAME")
