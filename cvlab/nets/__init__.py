@@ -1,8 +1,8 @@
 """Networks in plain torch: from blocks to whole ones that say what, where or who.
 
 Modules: ``blocks``, ``classification``, ``detection``, ``segmentation``, ``depth``, ``embedding``,
-``attention``; all are also names of this package. ``build(name)`` makes a network that classifies;
-``PUBLISHED`` holds the numbers of parameters that the tests hold them to.
+``attention``, ``matching``; all are also names of this package. ``build(name)`` makes a network
+that classifies; ``PUBLISHED`` holds the numbers of parameters that the tests hold them to.
 
     >>> from cvlab import nets
     >>> nets.count_parameters(nets.build("lenet5"))
@@ -37,6 +37,7 @@ from cvlab.nets.classification import (
 from cvlab.nets.depth import DepthNet
 from cvlab.nets.detection import backbone, fpn, roi_align
 from cvlab.nets.embedding import Embedder, embedder
+from cvlab.nets.matching import correlation
 from cvlab.nets.segmentation import UNet, UNetDecoder
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "build",
     "causal_mask",
     "conv_norm",
+    "correlation",
     "count_parameters",
     "embedder",
     "fpn",

@@ -122,6 +122,33 @@ def cost_rows() -> Iterator[Row]:
         yield Row(f"cost table of {name}", "torch's FLOP counter", ours, theirs, same)
 
 
+def correlation_rows(side: int) -> Iterator[Row]:
+    """The layer that compares two maps, forward and backward, against windows cut by torch."""
+    generator = torch.Generator().manual_seed(3)
+    a, b = torch.randn(2, 8, 16, side, side, generator=generator)
+    upstream = torch.randn(8, 49, side, side, generator=generator)
+
+    def ours():
+        given = [each.clone().requires_grad_() for each in (a, b)]
+        found = nets.correlation(*given, range(-3, 4), range(-3, 4))
+        found.backward(upstream)
+        return [found.detach(), *[each.grad for each in given]]
+
+    def theirs():
+        given = [each.clone().requires_grad_() for each in (a, b)]
+        windows = functional.unfold(given[1], 7, padding=3).view(8, 16, 49, side, side)
+        found = (given[0][:, :, None] * windows).mean(1)
+        found.backward(upstream)
+        return [found.detach(), *[each.grad for each in given]]
+
+    def agree(ours, theirs):
+        pairs = zip(ours, theirs, strict=True)
+        return all(torch.allclose(p, q, rtol=1e-4, atol=1e-5) for p, q in pairs)
+
+    work = f"correlation, forward and backward, 8 x 16 x {side} x {side}, 49 displacements"
+    yield Row(work, "torch's unfold", ours, theirs, agree)
+
+
 def main() -> None:
     """Print the table."""
     asked = options(
@@ -135,6 +162,7 @@ def main() -> None:
         lambda: engine_rows(asked.width),
         lambda: convolution_rows(asked.side),
         cost_rows,
+        lambda: correlation_rows(asked.side),
     )
     print_table(groups, asked.only, asked.repeats)
 

@@ -19,6 +19,7 @@ def test_every_row_is_measured_and_both_sides_agree():
         "batch norm",
         "cost table of alexnet",
         "cost table of resnet34",
+        "correlation",
     ]
     assert all(float(row[4]) > 0 for row in rows)
 

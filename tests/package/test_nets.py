@@ -428,10 +428,68 @@ def test_a_depth_net_of_no_or_too_many_scales_is_refused():
         nets.DepthNet(1.5)
 
 
+# --- What compares --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"), [((-1, 0, 1), (-2, 0)), ((0,), (0, -1, -2)), ((3,), (5,)), ((-9,), (1, 2))]
+)
+def test_correlation_is_the_mean_product_at_each_displacement(rows, columns):
+    a, b = torch.randn(2, 2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    found = nets.correlation(a, b, rows, columns)
+    assert found.shape == (2, len(rows) * len(columns), 4, 5)
+    for k, (y, x) in enumerate((y, x) for y in rows for x in columns):
+        for i in range(4):
+            for j in range(5):
+                inside = 0 <= i + y < 4 and 0 <= j + x < 5
+                wanted = (
+                    (a[:, :, i, j] * b[:, :, i + y, j + x]).mean(1) if inside else torch.zeros(2)
+                )
+                assert torch.allclose(found[:, k, i, j], wanted, atol=1e-6)
+
+
+def test_correlation_equals_unfolded_windows_with_its_gradients():
+    a, b = torch.randn(2, 2, 3, 6, 7, generator=torch.Generator().manual_seed(1)).double()
+    given = [each.clone().requires_grad_() for each in (a, b)]
+    windows = torch.nn.functional.unfold(given[1], 5, padding=2).view(2, 3, 25, 6, 7)
+    wanted = (given[0][:, :, None] * windows).mean(1)
+    ours = [each.clone().requires_grad_() for each in (a, b)]
+    found = nets.correlation(*ours, range(-2, 3), range(-2, 3))
+    assert torch.allclose(found, wanted)
+    upstream = torch.randn(wanted.shape, generator=torch.Generator().manual_seed(2)).double()
+    wanted.backward(upstream)
+    found.backward(upstream)
+    for one, other in zip(ours, given, strict=True):
+        assert torch.allclose(one.grad, other.grad)
+
+
+def test_correlation_finds_a_disparity_to_the_left():
+    left = torch.randn(1, 8, 5, 20, generator=torch.Generator().manual_seed(3))
+    right = torch.roll(left, -3, 3)  # the left pixel u is the right pixel u - 3
+    found = nets.correlation(
+        *(torch.nn.functional.normalize(m, dim=1) for m in (left, right)), [0], range(0, -6, -1)
+    )
+    assert (found[..., 5:].argmax(1) == 3).all()
+
+
+def test_correlation_refuses_other_shapes_and_no_displacement():
+    maps = torch.zeros(1, 2, 3, 4)
+    for call in (
+        lambda: nets.correlation(maps, maps[:, :1], [0], [0]),
+        lambda: nets.correlation(maps[0], maps[0], [0], [0]),
+        lambda: nets.correlation(maps, maps, [], [0]),
+        lambda: nets.correlation(maps, maps, [0], ()),
+    ):
+        with pytest.raises(ValueError, match="must"):
+            call()
+    with pytest.raises(TypeError):
+        nets.correlation(maps, maps, [0.5], [0])
+
+
 def test_doctests_of_nets():
     import doctest
 
-    for module in ("segmentation", "depth", "detection", "embedding"):
+    for module in ("segmentation", "depth", "detection", "embedding", "matching"):
         result = doctest.testmod(__import__(f"cvlab.nets.{module}", fromlist=["_"]))
         assert result.failed == 0
         assert result.attempted
