@@ -40,7 +40,7 @@ from cvlab.geometry.planes import (
     sample_bilinear,
     warp_homography,
 )
-from cvlab.geometry.stereo import Rectification, rectify, warp_disparity
+from cvlab.geometry.stereo import Rectification, rectify, splat_disparity, warp_disparity
 from cvlab.geometry.two_views import (
     RelativePose,
     epipolar_distance,
@@ -72,6 +72,7 @@ __all__ = [
     "rotation",
     "sample_bilinear",
     "semi_global",
+    "splat_disparity",
     "trials_needed",
     "triangulate",
     "unproject",

@@ -13,7 +13,7 @@ import numpy as np
 from cvlab.geometry import _arguments
 from cvlab.geometry.planes import apply_homography, sample_bilinear
 
-__all__ = ["Rectification", "rectify", "warp_disparity"]
+__all__ = ["Rectification", "rectify", "splat_disparity", "warp_disparity"]
 
 
 class Rectification(NamedTuple):
@@ -106,6 +106,48 @@ def _smallest_rotation(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     x, y, z = np.cross(start, end)
     across = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.eye(3) + across + across @ across / (1 + start @ end)
+
+
+def splat_disparity(image: Any, disparity: Any, towards: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return one image of a pair with its pixels moved to where the other camera sees them.
+
+    Taught in the chapter on depth without depth. Each pixel goes to the nearest pixel centre; where
+    several arrive, the nearest to the cameras, of the largest disparity, is seen (of equal ones the
+    last in its row). Where none arrives there is a hole. `warp_disparity` leaves none.
+
+    Args:
+        image: (H, W) or (H, W, C).
+        disparity: (H, W) pixels, *of the image's pixels*.
+        towards: "right" moves a left image's pixels to u - d, "left" a right image's to u + d.
+
+    Returns:
+        The view, of the image's shape with 0 in the holes, and where it has a value, (H, W) bool.
+
+    Raises:
+        TypeError: for values that are not real numbers.
+        ValueError: for wrong shapes, values that are not finite, or an unknown word.
+
+    >>> view, filled = splat_disparity([[1.0, 2, 3, 4]], [[0.0, 0, 2, 2]], "right")
+    >>> view.tolist(), filled.tolist()  # the two near ones hide the far ones
+    ([[3.0, 4.0, 0.0, 0.0]], [[True, True, False, False]])
+    """
+    sign = -1 if _arguments.choice(towards, "towards", ("left", "right")) == "right" else 1
+    image, shift = _arguments.real(image, "image"), _arguments.real(disparity, "disparity")
+    if image.ndim not in (2, 3) or shift.shape != image.shape[:2]:
+        raise ValueError(
+            f"disparity must be (H, W), one entry a pixel of the image {image.shape}, not "
+            f"{shift.shape}."
+        )
+    height, width = shift.shape
+    columns = np.rint(np.arange(width) + sign * shift).ravel()
+    rows = np.repeat(np.arange(height), width)
+    order = np.argsort(shift, axis=None, kind="stable")  # far ones first, so that near ones stay
+    order = order[(columns[order] >= 0) & (columns[order] < width)]
+    target = rows[order], columns[order].astype(np.int64)
+    view, filled = np.zeros_like(image), np.zeros((height, width), bool)
+    view[target] = image.reshape(height * width, *image.shape[2:])[order]
+    filled[target] = True
+    return view, filled
 
 
 def warp_disparity(image: Any, disparity: Any, towards: str, outside: str = "zero") -> Any:

@@ -1,8 +1,9 @@
 """Networks in plain torch: from blocks to whole ones that say what, where or who.
 
 Modules: ``blocks``, ``classification``, ``detection``, ``segmentation``, ``depth``, ``embedding``,
-``attention``, ``matching``; all are also names of this package. ``build(name)`` makes a network
-that classifies; ``PUBLISHED`` holds the numbers of parameters that the tests hold them to.
+``attention``, ``matching``, ``stereo_losses``; all are also names of this package. ``build(name)``
+makes a network that classifies; ``PUBLISHED`` holds the numbers of parameters that the tests hold
+them to.
 
     >>> from cvlab import nets
     >>> nets.count_parameters(nets.build("lenet5"))
@@ -39,6 +40,12 @@ from cvlab.nets.detection import backbone, fpn, roi_align
 from cvlab.nets.embedding import Embedder, embedder
 from cvlab.nets.matching import correlation
 from cvlab.nets.segmentation import UNet, UNetDecoder
+from cvlab.nets.stereo_losses import (
+    appearance_loss,
+    consistency_loss,
+    smoothness_loss,
+    ssim_windows,
+)
 
 __all__ = [
     "NETWORKS",
@@ -55,9 +62,11 @@ __all__ = [
     "UNet",
     "UNetDecoder",
     "alexnet",
+    "appearance_loss",
     "backbone",
     "build",
     "causal_mask",
+    "consistency_loss",
     "conv_norm",
     "correlation",
     "count_parameters",
@@ -71,6 +80,8 @@ __all__ = [
     "roi_align",
     "se_resnet50",
     "small_resnet",
+    "smoothness_loss",
+    "ssim_windows",
     "vgg16",
     "zfnet",
 ]

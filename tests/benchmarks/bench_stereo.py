@@ -4,7 +4,8 @@
 
 Form of the table, clock and checks are those of ``bench_features.py``. The pair is a random picture
 and itself, moved by a few pixels. OpenCV compares 8-bit images, ours floating-point ones with
-windows of any cost, so both sides must only find the same disparities in the middle.
+windows of any cost, so both sides must only find the same disparities in the middle. Warping is
+compared with torch's sampler.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
 from bench_features import Row, conditions, options, print_table
 
 from cvlab import geometry
@@ -62,12 +65,48 @@ def stereo_rows(side: int) -> Iterator[Row]:
         )
 
 
+def warp_rows(side: int) -> Iterator[Row]:
+    """Looking up the right image, eight colour pairs, with the gradient of the disparity."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(8, 3, side, side, generator=generator)
+    shift = 8 * torch.rand(8, 1, side, side, generator=generator)
+
+    def ours() -> np.ndarray:
+        d = shift.clone().requires_grad_()
+        geometry.warp_disparity(image, d, "left", outside="edge").sum().backward()
+        return d.grad.numpy()
+
+    def library() -> np.ndarray:
+        d = shift.clone().requires_grad_()
+        x = torch.arange(side) - d[:, 0]
+        y = torch.arange(side)[:, None].expand_as(x)
+        grid = torch.stack([2 * x / (side - 1) - 1, 2 * y / (side - 1) - 1], -1)
+        seen = F.grid_sample(image, grid, padding_mode="border", align_corners=True)
+        seen.sum().backward()
+        return d.grad.numpy()
+
+    def alike(mine: np.ndarray, theirs: np.ndarray) -> bool:
+        # Rounding puts a look-up beside a pixel's centre on either side of it.
+        return np.mean(abs(mine - theirs) < 1e-2) > 0.99
+
+    yield Row(
+        f"warp and its gradient, 8 x 3 x {side} x {side}",
+        "torch's grid_sample",
+        ours,
+        library,
+        alike,
+    )
+
+
 def main() -> None:
     """Print the table."""
     asked = options(__doc__, side=(240, 64, "rows of the images"))
     cv2.setNumThreads(1)
-    print(conditions(("numpy", "opencv-python-headless"), asked.repeats, "grey images"), end="\n\n")
-    print_table((lambda: stereo_rows(asked.side),), asked.only, asked.repeats)
+    torch.set_num_threads(1)
+    packages = ("numpy", "opencv-python-headless", "torch")
+    print(conditions(packages, asked.repeats, "grey images"), end="\n\n")
+    tables = (lambda: stereo_rows(asked.side), lambda: warp_rows(asked.side))
+    print_table(tables, asked.only, asked.repeats)
 
 
 if __name__ == "__main__":

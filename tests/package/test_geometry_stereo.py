@@ -317,3 +317,48 @@ def test_tensors_that_cannot_be_warped_are_refused(torch):
     with pytest.raises(ValueError, match="outside"):
         geometry.warp_disparity(image, torch.ones(2, 4, 6), "left", outside="wrap")
     assert planes.sample_bilinear is geometry.sample_bilinear
+
+
+# --- Splatting ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("towards", ["left", "right"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_splat_keeps_the_nearest_of_all_that_arrive(seed, towards):
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(1, 9, 2)
+    image, disparity = rng.random((height, width, 2)), rng.uniform(-4, 6, (height, width))
+    view, filled = geometry.splat_disparity(image, disparity, towards)
+    nearest = np.full((height, width), -np.inf)
+    expected = np.zeros_like(image)
+    for i, j in np.ndindex(height, width):
+        d = disparity[i, j]
+        k = int(np.rint(j - d if towards == "right" else j + d))
+        if 0 <= k < width and d >= nearest[i, k]:
+            nearest[i, k], expected[i, k] = d, image[i, j]
+    np.testing.assert_array_equal(filled, np.isfinite(nearest))
+    np.testing.assert_array_equal(view, expected)
+
+
+def test_holes_of_a_splat_are_what_the_other_camera_sees_alone():
+    pairs = scenes.sample_pairs(4, seed=3)
+    for k in range(4):
+        view, filled = geometry.splat_disparity(pairs.left[k], pairs.disparity_left[k], "right")
+        hidden = pairs.occluded_right[k]
+        assert (~filled & hidden).sum() > 0.6 * hidden.sum()
+        assert abs(view - pairs.right[k])[filled & ~hidden].mean() < 0.06
+
+
+@pytest.mark.parametrize(
+    ("image", "disparity", "towards", "error", "said"),
+    [
+        (IMAGE, IMAGE, "up", ValueError, "towards"),
+        (IMAGE, IMAGE[:2], "left", ValueError, "one entry a pixel"),
+        (IMAGE[0], IMAGE[0], "left", ValueError, "one entry a pixel"),
+        (IMAGE, IMAGE * np.nan, "left", ValueError, "NaN"),
+        ([["a"]], [[1]], "left", TypeError, "real numbers"),
+    ],
+)
+def test_what_cannot_be_splatted_is_refused(image, disparity, towards, error, said):
+    with pytest.raises(error, match=said):
+        geometry.splat_disparity(image, disparity, towards)
