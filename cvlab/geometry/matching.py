@@ -19,7 +19,7 @@ __all__ = ["COSTS", "cost_volume", "left_right_check", "path_costs", "right_volu
 __all__ += ["winners"]
 
 COSTS = ("sad", "ssd", "ncc", "zncc")  #: names of the costs of two patches
-_BAND = 32  # rows at a time, which stay in the processor's cache
+BAND = 32  # rows at a time, which stay in the processor's cache
 _FLAT = 1e-6  # least variance (least mean square, for ncc) of a patch, as if it had so much
 
 
@@ -71,10 +71,10 @@ def cost_volume(
     if cost == "zncc":  # changes nothing but the rounding
         left, right = left - left.mean(), right - right.mean()
     volume = np.full((disparities, height, width), np.inf, np.float32)
-    for top in range(0, height, _BAND):
-        rows = slice(max(top - reach, 0), top + _BAND + reach)
-        kept = slice(top - rows.start, top - rows.start + _BAND)
-        _compare(left[rows], right[rows], reach, cost, kept, volume[:, top : top + _BAND])
+    for top in range(0, height, BAND):
+        rows = slice(max(top - reach, 0), top + BAND + reach)
+        kept = slice(top - rows.start, top - rows.start + BAND)
+        _compare(left[rows], right[rows], reach, cost, kept, volume[:, top : top + BAND])
     return volume
 
 

@@ -87,7 +87,7 @@ def test_inside_they_are_those_of_scipys_and_opencvs_filters(window):
 
 
 def test_bands_of_rows_meet():
-    left, right = images(5, 3 * matching._BAND + 7, 20)
+    left, right = images(5, 3 * matching.BAND + 7, 20)
     whole = matching.cost_volume(left, right, 3, 7, "zncc")
     mirrored = matching.cost_volume(left[::-1], right[::-1], 3, 7, "zncc")[:, ::-1]
     np.testing.assert_allclose(whole, mirrored, atol=1e-6)
