@@ -39,7 +39,7 @@ PAGE = """# Cubes & spheres
 
 {glue:text}`weight:.1e` kg: it is small.
 
-- `8000`: that is in other units.
+- $8000$: that is in other units.
 - `-2.5`: nothing weighs less than nothing.
 
 </details>

@@ -89,29 +89,29 @@ def html(markdown: str, values: dict[str, Any]) -> str:
     from markdown_it import MarkdownIt
     from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-    def number(match: re.Match) -> str:
-        name = match["name"]
-        if name not in values:
-            raise QuizError(f"the number {name} was not glued by the notebook's last run.")
-        return printed(format(values[name], match["format"] or ""))
-
     def formula(text: str, options: dict[str, Any]) -> str:
         left, right = (r"\[", r"\]") if options["display_mode"] else (r"\(", r"\)")
         return f"{left}{_escaped(text.strip())}{right}"
 
-    text = _ROLE.sub(lambda role: role[1], _GLUED.sub(number, markdown))
+    text = _ROLE.sub(lambda role: role[1], _filled(markdown, values, printed))
     reader = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, renderer=formula)
     made = reader.render(text).strip()
     # The plugin wraps formulas in elements of its own, which mean nothing on a platform.
     return re.sub(r'<(span|div) class="math (?:inline|block)">\n?(.*?)\n?</\1>', r"\2", made)
 
 
+def _filled(markdown: str, values: dict[str, Any], show: Callable[[str], str] = str) -> str:
+    def number(match: re.Match) -> str:
+        name = match["name"]
+        if name not in values:
+            raise QuizError(f"the number {name} was not glued by the notebook's last run.")
+        return show(format(values[name], match["format"] or ""))
+
+    return _GLUED.sub(number, markdown)
+
+
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _plain(markup: str) -> str:
-    return re.sub(r"<[^>]+>", "", markup)
 
 
 def of_chapter(path: Path) -> list[Asked]:
@@ -146,18 +146,12 @@ def _asked(one: questions.Question, title: str, number: int, values: dict[str, A
         pairs = zip(one.choices, one.reasons, strict=True)
         choices = tuple((html(choice, values), html(reason, values)) for choice, reason in pairs)
         return Asked(key, title, number, text, choices, one.right - 1)
-    reasons = [html(reason, values) for reason in (*one.reasons, *one.slips)]
-    numbers = [questions.number(_read(_plain(reason))) for reason in reasons]
+    reasons = (*one.reasons, *one.slips)
+    numbers = [questions.number(_filled(reason, values)) for reason in reasons]
     margins = [questions.allowed(numbers[0], one.tolerance), *(n.margin for n in numbers[1:])]
     rows = zip(numbers, margins, reasons, strict=True)
-    return Asked(key, title, number, text, values=tuple((n.value, m, r) for n, m, r in rows))
-
-
-def _read(text: str) -> str:
-    """Return a printed number as it was formatted: 3 × 10⁻⁶ is 3e-6 again."""
-    superscript = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
-    power = re.compile(r"^(\D?[\d.]+)\s*×\s*10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
-    return power.sub(lambda m: f"{m[1]}e{m[2].translate(superscript)}", text)
+    rows = tuple((number.value, margin, html(told, values)) for number, margin, told in rows)
+    return Asked(key, title, number, text, values=rows)
 
 
 def decimal(value: float) -> str:
