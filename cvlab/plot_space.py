@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cvlab import geometry
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -180,7 +178,9 @@ def point_cloud(
     from cvlab.plot import figure
 
     places, paint = _checked_cloud(points, colours)
-    eye = geometry.rotation(yaw, pitch)  # its columns: right, down, forwards
+    # `geometry.rotation`, but whoever plots need not depend on all of geometry.
+    (cy, cp), (sy, sp) = np.cos(np.radians([yaw, pitch])), np.sin(np.radians([yaw, pitch]))
+    eye = np.array([[cy, sy * sp, sy * cp], [0, cp, -sp], [-sy, cy * sp, cy * cp]])
     right, down, away = ((places - places.mean(axis=0)) @ eye).T
     order = np.argsort(-away, kind="stable")
     ax = ax if ax is not None else figure(size=(4.2, 3.6))[1]

@@ -266,7 +266,7 @@ class Course:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.runs = root.parent / "runs"
-        parts = ("__init__.py", "_advice.py", "markup.py", "plot.py", "widgets.py")
+        parts = ("__init__.py", "_advice.py", "markup.py", "plot.py", "plot_space.py", "widgets.py")
         for name in (*parts, "check.py", "checking", "classroom"):
             source, target = ROOT / "cvlab" / name, root / "cvlab" / name
             target.parent.mkdir(parents=True, exist_ok=True)
