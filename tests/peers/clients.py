@@ -1,29 +1,23 @@
 """Drive the programs that run notebooks, with the warm kernel in place of the stock one.
 
     python tests/peers/clients.py                # all
-    python tests/peers/clients.py papermill lab
+    python tests/peers/clients.py papermill console
 
 Each program runs the same notebook twice: in an environment whose kernel `python3` is the stock
 one, and in one where it is warm. Outputs must be equal, errors included, and the warm kernel must
-really be one. JupyterLab and Notebook are driven in a browser, with a chapter: all cells, a slider,
-an interrupt, a restart, five kernels at once. Like `run.py` beside it, whose environment it shares,
-this needs a network for the first time, and belongs into the weekly run.
+really be one. Like `run.py` beside it, whose environment it shares, this needs a network for the
+first time, and belongs into the weekly run.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import run as suites  # beside this file
@@ -208,168 +202,7 @@ def console(place: Place) -> object:
     return [{"text": re.search(r"\b(warm|stock)\b", said)[1] + "\n"}]
 
 
-@contextlib.contextmanager
-def server(place: Place, program: str) -> Iterator[tuple[str, Callable[..., object]]]:
-    """Serve the folder with JupyterLab or Notebook; give its address and how to ask it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [place.python, "-m", program, "--no-browser", "--allow-root"]
-    command += [f"--ServerApp.port={port}", "--IdentityProvider.token="]
-    command += [f"--ServerApp.root_dir={place.folder}", "--ServerApp.disable_check_xsrf=True"]
-    address = f"http://127.0.0.1:{port}"
-
-    def ask(method: str, path: str, body: object = None) -> object:
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(f"{address}/api/{path}", method=method, data=data)
-        with urllib.request.urlopen(request, timeout=GIVE_UP) as reply:
-            return json.loads(reply.read() or b"null")
-
-    log = place.folder / "log"
-    with (
-        log.open("w") as said,
-        subprocess.Popen(
-            [str(word) for word in command], env=place.variables, stdout=said, stderr=said
-        ) as process,
-    ):
-        try:
-            until(lambda: "python3" in ask("GET", "kernelspecs")["kernelspecs"], "the server", log)
-            yield address, ask
-        finally:
-            process.terminate()
-
-
-def until(true: Callable[[], object], what: str, log: Path | None = None) -> None:
-    """Wait until something is true."""
-    ends = time.monotonic() + GIVE_UP
-    while time.monotonic() < ends:
-        with contextlib.suppress(OSError):
-            if true():
-                return
-        time.sleep(0.2)
-    raise AssertionError(f"{what}: it did not happen. {log.read_text()[-2000:] if log else ''}")
-
-
-def chapter(place: Place) -> str:
-    """Copy the first chapter into the folder; return its name. Its kernel says what it is."""
-    notebook = json.loads((ROOT / "chapters" / "01_knn.ipynb").read_text(encoding="utf-8"))
-    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook["metadata"]["kernelspec"] = spec
-    first = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
-    first["source"] = [*first["source"], "\n", KIND]
-    (place.folder / "chapter.ipynb").write_text(json.dumps(notebook))
-    return "chapter.ipynb"
-
-
-def in_browser(place: Place, program: str, page_of: str) -> object:
-    """Open a chapter, run all, move a slider, interrupt, restart; then five kernels at once."""
-    from playwright.sync_api import sync_playwright
-
-    name = chapter(place)
-    found = (
-        os.environ.get("CVLAB_CHROMIUM")
-        or shutil.which("chromium")
-        or shutil.which("google-chrome")
-    )
-    with server(place, program) as (address, ask), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(GIVE_UP * 1000)
-        page.goto(f"{address}/{page_of}/{name}")
-        page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-        kernel = one_kernel(ask)
-        until(lambda: one_kernel(ask)["execution_state"] == "idle", "the kernel is idle")
-        menu(page, "Run", "Run All Cells")
-        until(lambda: counts(page) and max(counts(page)) > 3, "the cells run")
-        until(lambda: one_kernel(ask)["execution_state"] == "idle", "all cells have run")
-        kind = page.locator(".jp-OutputArea-output", has_text=re.compile("^(warm|stock)$")).first
-        word = kind.inner_text().strip()
-        saved = save(page, place.folder / name)
-        wrong = [output["evalue"] for output in saved if output["output_type"] == "error"]
-        assert not wrong, wrong
-        moved = slide(page)
-        # A cell that never ends, interrupted; then the kernel starts anew.
-        endless = {"code": "while True: pass"}
-        run_code(page, endless["code"])
-        until(lambda: one_kernel(ask)["execution_state"] == "busy", "the endless cell runs")
-        menu(page, "Kernel", "Interrupt Kernel")
-        page.get_by_text("KeyboardInterrupt").first.wait_for()
-        until(lambda: one_kernel(ask)["execution_state"] == "idle", "the interrupt has ended it")
-        ask("POST", f"kernels/{kernel['id']}/restart", {})
-        until(lambda: one_kernel(ask)["execution_state"] == "idle", "the kernel is back")
-        for _ in range(5):
-            ask("POST", "kernels", {"name": "python3"})
-        assert len(ask("GET", "kernels")) == 6
-        for one in ask("GET", "kernels"):
-            ask("DELETE", f"kernels/{one['id']}")
-        assert ask("GET", "kernels") == []
-        browser.close()
-    return [{"text": f"{word}\n"}], [entry for entry in saved if "text" in entry], moved
-
-
-def one_kernel(ask: Callable[..., object]) -> dict:
-    """Return what the server knows of the only kernel."""
-    until(lambda: ask("GET", "kernels"), "a kernel has started")
-    (kernel,) = ask("GET", "kernels")
-    return kernel
-
-
-def menu(page, *labels: str) -> None:
-    """Choose from the menu bar."""
-    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(f"^{labels[0]}$")).click()
-    page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{labels[1]}")).first.click()
-
-
-def counts(page) -> list[int]:
-    """Return the numbers that stand beside the cells that have run."""
-    texts = page.locator(".jp-InputPrompt").all_inner_texts()
-    return [int(found[1]) for text in texts if (found := re.search(r"\[(\d+)\]", text))]
-
-
-def save(page, path: Path) -> list[dict]:
-    """Save the notebook and return its outputs."""
-    before = path.stat().st_mtime_ns
-    page.keyboard.press("Control+s")
-    until(lambda: path.stat().st_mtime_ns > before, "the notebook is saved")
-    return outputs(path)
-
-
-def slide(page) -> bool:
-    """Move the first slider of the page by one step; say whether its picture changes."""
-    slider = page.locator(".jp-OutputArea .widget-slider .noUi-handle").first
-    slider.scroll_into_view_if_needed()
-    area = page.locator(".jp-OutputArea-output", has=slider).first
-    image = area.locator("img").first
-    before = image.get_attribute("src")
-    slider.focus()
-    page.keyboard.press("ArrowRight")
-    until(lambda: image.get_attribute("src") != before, "the slider's picture changes")
-    return True
-
-
-def run_code(page, code: str) -> None:
-    """Write code into a new cell at the end and run it."""
-    page.keyboard.press("Escape")
-    menu(page, "Edit", "Select All Cells")
-    page.keyboard.press("Escape")
-    page.keyboard.press("b")
-    page.keyboard.press("Enter")
-    page.keyboard.type(code)
-    page.keyboard.press("Control+Enter")
-
-
-def lab(place: Place) -> object:
-    """JupyterLab 4."""
-    return in_browser(place, "jupyterlab", "lab/tree")
-
-
-def notebook(place: Place) -> object:
-    """Notebook 7."""
-    return in_browser(place, "notebook", "notebooks")
-
-
-CLIENTS = (
-    papermill, nbconvert, nbmake, testbook, jupytext, jupyter_cache, console, lab, notebook
-)  # fmt: skip
+CLIENTS = (papermill, nbconvert, nbmake, testbook, jupytext, jupyter_cache, console)
 
 
 def main() -> int:

@@ -40,8 +40,8 @@ MORE = [
     *("nbdime", "coverage", "pytest-cov", "sympy", "matplotlib"),
 ]
 #: The programs that `clients.py` drives.
-CLIENTS = ["papermill", "nbconvert", "nbmake", "testbook", "jupytext", "jupyter-cache", "notebook"]
-CLIENTS += ["jupyter-console", "playwright", "pytest-xdist"]
+CLIENTS = ["papermill", "nbconvert", "nbmake", "testbook", "jupytext", "jupyter-cache"]
+CLIENTS += ["jupyter-console", "pytest-xdist"]
 KERNEL_TEST = "jupyter-kernel-test"
 OWN = '''
 import unittest
