@@ -3,6 +3,7 @@ PYTHON ?= python3
 SERVE ?= 1
 FULL ?= 0
 STRESS ?= 0
+PART ?= $(CVLAB_PART)
 # A shim of pyenv runs only versions that are switched on; PYTHON=python3.13 switches on its own.
 ifneq (,$(findstring python3.,$(PYTHON)))
 SHIM := $(shell pyenv latest $(subst python,,$(notdir $(PYTHON))) 2>/dev/null)
@@ -17,7 +18,7 @@ CVLAB = $(PYTHON) cvlab/classroom/bootstrap.py
 help:      ; @sed -n 's/: *;.*[#]# */\t/p' Makefile
 setup:     ; @$(CVLAB)                                    ## only make .venv and install everything
 book:      ; @$(CVLAB) book --serve $(SERVE)              ## build the book and serve it (SERVE=0: only build)
-test:      ; @$(CVLAB) test $(if $(filter-out 0,$(FULL)),--full) $(if $(filter-out 0,$(STRESS)),--stress) ## everything CI checks (FULL=1: forget what ran before; STRESS=1: with all cores busy)
+test:      ; @CVLAB_PART=$(PART) $(CVLAB) test $(if $(filter-out 0,$(FULL)),--full) $(if $(filter-out 0,$(STRESS)),--stress) ## everything CI checks (PART=all: every chapter; FULL=1: forget what ran before; STRESS=1: all cores busy)
 validate:  ; @$(CVLAB) validate $(NAME)                   ## run notebooks with nbval (NAME=01_knn: only these)
 check:     ; @$(CVLAB) check                              ## 70 seconds: lint, hygiene, unit tests
 chapter:   ; @$(CVLAB) chapter "$(NAME)"                  ## NAME=01_knn: execute and open one page

@@ -26,13 +26,13 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def _build(options: argparse.Namespace, **choices: Any) -> int:
+def _build(**choices: Any) -> int:
     from cvlab.classroom.book import build
     from cvlab.classroom.running.execute import ExecutionError
 
     started = time.monotonic()
     try:
-        html = build.make(report=say, only=getattr(options, "name", None), **choices)
+        html = build.make(report=say, **choices)
     except (build.BuildError, ExecutionError, ValueError) as error:
         say(f"cvlab: the book was not built. {error}")
         return 1
@@ -42,7 +42,7 @@ def _build(options: argparse.Namespace, **choices: Any) -> int:
 
 def make_book(options: argparse.Namespace) -> int:
     """Build the book, say where it is and, unless told not to, serve it."""
-    failed = _build(options)
+    failed = _build()
     if not failed and options.serve != "0":
         from cvlab.classroom.book import build
 
@@ -74,7 +74,7 @@ def serve(folder: Path, first_port: int = 8000) -> None:
 
 
 def make_chapter(options: argparse.Namespace) -> int:
-    """Execute one chapter, build the book around it, open its page."""
+    """Execute one chapter, build the book around it as far as it has run, open its page."""
     from cvlab.classroom import notebooks
 
     path = ROOT / "chapters" / f"{options.name}.ipynb"
@@ -82,7 +82,7 @@ def make_chapter(options: argparse.Namespace) -> int:
         known = ", ".join(file.stem for file in notebooks.files(ROOT, ("chapters",)))
         say(f"cvlab: there is no chapter {options.name!r}; there are {known}.")
         return 1
-    if _build(options):
+    if _build(due=lambda _chapters: [path]):
         return 1
     from cvlab.classroom.book import build
 
@@ -108,16 +108,28 @@ def run_pytest(*arguments: str, workers: int | None = None) -> int:
 def make_test(options: argparse.Namespace) -> int:
     """Execute notebooks once, build the book from that, then run everything that CI checks."""
     from cvlab.classroom import notebooks
-    from cvlab.classroom.running import costs, execute
+    from cvlab.classroom.running import costs, execute, turns
 
-    solutions = list(notebooks.files(ROOT, ("solutions",)))
+    chapters, solutions = (list(notebooks.files(ROOT, (f,))) for f in ("chapters", "solutions"))
+    try:
+        turn = turns.part()
+    except ValueError as error:
+        say(f"cvlab: {error}")
+        return 1
+    due = turns.due(chapters, turn)
+    if turn != "all":
+        say(
+            f"Part {turn} of {turns.PARTS} has its turn, with what changed of late: {len(due)} of "
+            f"{len(chapters)} chapters (PART=all: every chapter)."
+        )
     # All notebooks run and all failures are listed, even if one of the first fails.
-    if _build(options, also=solutions, full=options.full):
+    if _build(due=lambda _chapters: due, also=solutions, full=options.full):
         say("cvlab: nothing was tested; mend this and run it again.")
         return 1
     # nbval compares the runs that the book was built from: no notebook runs twice.
     nbval = ["-p", "cvlab.classroom.running.nbval_stored", "--nbval-lax"]
-    everything = ["tests", "cvlab", "chapters", "solutions"]
+    ran = [str(path.relative_to(ROOT)) for path in (*chapters, *solutions) if execute.record(path)]
+    everything = ["tests", "cvlab", *ran]
     # What each test took, for `cvlab costs`.
     parallel = ["--dist", "loadscope", f"--junitxml={costs.REPORT}", "-o", "junit_family=xunit1"]
     # A test that waits for ever fails, says where, and holds up nobody; its clock is no alarm,

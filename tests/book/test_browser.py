@@ -24,10 +24,19 @@ RECORDS = ROOT / "_build" / "notebooks"
 LAPTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
+
+def has_its_turn(path: Path) -> bool:
+    """Say whether a page is tested in this run: an exercise is when its chapter has been run."""
+    chapter = HTML / "chapters" / path.name
+    page = chapter if path.parent.name == "exercises" and chapter.exists() else path
+    return " data-not-run>" not in page.read_text(encoding="utf-8")
+
+
 PAGES = sorted(
     path.relative_to(HTML).as_posix()
     for path in HTML.rglob("*.html")
     if path.name not in ("genindex.html", "search.html") and "_static" not in path.parts
+    if has_its_turn(path)
 ) or ["index.html"]
 CHAPTERS = [name for name in PAGES if name.startswith("chapters/")]
 INTERACTIVE = ["index.html", *CHAPTERS]

@@ -255,32 +255,38 @@ class TestBook:
     def test_what_is_stale_runs_in_one_go(self, executed):
         paths, valid, calls = executed
         lines = []
-        assert build.run(paths, None, lines.append) == valid
+        assert build.run(paths, lines.append) == valid
         assert len(calls) == 1
-        build.run(paths, None, lines.append)
+        build.run(paths, lines.append)
         assert len(calls) == 1
         assert lines == ["Notebooks: 3 up to date."]
 
-    def test_one_chapter_runs_alone_and_needs_the_others(self, executed):
-        paths, valid, calls = executed
-        with pytest.raises(
-            build.BuildError, match="two ran, but three has no valid run: `make boo"
-        ):
-            build.run(paths, "two", print)
-        assert calls == [[paths[1]]]
-        valid[paths[2]] = {"seconds": 3}
-        assert build.run(paths, "two", print) == valid
+    def test_what_was_not_run_says_so(self, tmp_path, monkeypatch):
+        text = new_markdown_cell("# Two\n\nThere are {glue:text}`count` of {glue:}`them`.")
+        path = tmp_path / "chapters" / "02_two.ipynb"
+        write(path, text, new_code_cell("1 + 1", metadata={"tags": ["system:two"]}))
+        notebook = build.decorate(build.without_outputs(path), None, "02_two")
+        title, note, anchor, code = notebook["cells"]
+        assert title["source"].endswith("There are 0 (not run) of 0 (not run).")
+        assert note["source"] == build.NOT_RUN
+        assert 'id="system-two"' in anchor["source"]
+        assert code["outputs"] == []
+        monkeypatch.setattr(build, "ROOT", tmp_path)
+        record = {"seconds": 7, "cpu_seconds": 8, "peak_bytes": 1e9, "widgets": [{"frames": 3}]}
+        lines = build.run_times({path: None, tmp_path / "a.ipynb": record}).splitlines()
+        assert "| [02_two](chapters/02_two.ipynb) | not run | | | |" in lines
+        assert "All notebooks together: 7 s of kernel time." in lines
 
     def test_all_failures_are_named(self, executed, monkeypatch):
         failures = ["chapters/two.ipynb: no.", "chapters/three.ipynb: no."]
         monkeypatch.setattr(build.execute, "execute_all", lambda asked, *, report: failures)
         with pytest.raises(build.BuildError, match=r"two\.ipynb: no\.\n.*three\.ipynb: no\."):
-            build.run(executed[0], None, print)
+            build.run(executed[0], print)
 
     def test_a_notebook_that_changes_while_it_runs_is_named(self, executed, monkeypatch):
         monkeypatch.setattr(build.execute, "execute_all", lambda asked, *, report: [])
         with pytest.raises(build.BuildError, match=r"chapters/two\.ipynb changed while it ran"):
-            build.run(executed[0], None, print)
+            build.run(executed[0], print)
 
     def test_a_forgotten_run_is_stale_and_its_time_is_kept(self, tmp_path, monkeypatch):
         monkeypatch.setattr(execute, "STORE", tmp_path / "store")

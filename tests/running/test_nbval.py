@@ -308,10 +308,10 @@ class Course:
         content = notebooks.text(notebooks.normal(new_notebook(cells=cells)))
         path.write_text(content, encoding="utf-8")
 
-    def command(self, *arguments: str) -> tuple[int, str, list[str]]:
+    def command(self, *arguments: str, part: str = "all") -> tuple[int, str, list[str]]:
         """Run the `cvlab` command in the course; return status, text and the notebooks it ran."""
         self.runs.unlink(missing_ok=True)
-        environment = {"CI": "", "CVLAB_STORE": ""}
+        environment = {"CI": "", "CVLAB_STORE": "", "CVLAB_PART": part}
         # Without npm, which would fetch libraries from the network.
         environment["PATH"] = str(Path(sys.executable).parent)
         command = ("cvlab.classroom.cli", *arguments)
@@ -383,6 +383,25 @@ class TestEachNotebookRunsOnce:
         module.write_text(module.read_text().replace("VALUE = 1", "VALUE = 2"))
         status, printed, runs = course.command("chapter", "02_second")
         assert (status, runs) == (0, ["chapters/02_second"]), printed
+
+    def test_one_part_has_its_turn_and_the_other_pages_say_so(self, course):
+        status, printed, runs = course.command(*self.TEST, "--full", part="1")
+        assert (status, runs) == (0, [EVERYTHING[0], EVERYTHING[1], EVERYTHING[3]]), printed
+        assert "Part 1 of 3 has its turn, with what changed of late: 1 of 2 chapters" in printed
+        assert "3 passed" in printed
+        assert "was not run for this build" in course.page("chapters/02_second")
+        assert "was not run for this build" not in course.page("chapters/01_first")
+        assert '02_second</span></a></p></td>\n<td class="text-right"><p>not run' in course.page(
+            "run_times"
+        )
+        status, printed, runs = course.command("chapter", "02_second")
+        assert (status, runs) == (0, EVERYTHING[2:3]), printed
+        assert "was not run for this build" not in course.page("chapters/02_second")
+
+    def test_a_part_that_does_not_exist_is_named(self, course):
+        status, printed, runs = course.command(*self.TEST, part="7")
+        assert (status, runs) == (1, [])
+        assert "CVLAB_PART is '7'; it must be one of all, 1, 2, 3." in printed
 
     def test_validate_runs_each_in_its_own_kernel(self, course):
         status, printed, runs = course.command("validate", "chapters")

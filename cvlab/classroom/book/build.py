@@ -37,6 +37,13 @@ _OUTLINE = re.compile(
     r"^#{1,6} .*$|^\([^()\s]+\)=|\$\$\s*\([^()\s]+\)|^\s*:(?:name|label):.*$", re.M
 )
 
+_GLUED = re.compile(r"\{glue:\w*\}`[^`]*`")
+NOT_RUN = (
+    '<p class="cvlab-time" data-not-run>This page was not run for this build of the book: its '
+    'figures and sliders are missing, and in place of its results stands "0 (not run)". '
+    "<code>make book</code> runs every page.</p>"
+)
+
 
 class BuildError(RuntimeError):
     """The book cannot be built; the message says why and what to do."""
@@ -44,7 +51,7 @@ class BuildError(RuntimeError):
 
 def make(
     report: Callable[[str], None] = print,
-    only: str | None = None,
+    due: Callable[[list[Path]], list[Path]] | None = None,
     *,
     also: Iterable[Path] = (),
     full: bool = False,
@@ -53,7 +60,8 @@ def make(
 
     Args:
         report: receives lines of progress.
-        only: execute this chapter alone; the others must have been executed before.
+        due: chooses among the chapters those to execute; all by default. Another is shown with the
+            outputs of its last run, and where that is not valid, without any.
         also: notebooks to execute in the same go that are no pages of the book.
         full: ignore what was stored and built before.
 
@@ -63,18 +71,20 @@ def make(
     found = [*exercises.faults(), *hygiene.contents()]
     if found:
         raise BuildError("\n  ".join(found))
-    pages = [ROOT / "book" / "index.ipynb", *notebooks.files(ROOT, ("chapters",))]
+    front, chapters = ROOT / "book" / "index.ipynb", list(notebooks.files(ROOT, ("chapters",)))
+    pages = [front, *chapters]
+    wanted = [front, *(due(chapters) if due else chapters), *also]
     with execute.alone(BUILD / "lock", "is building this book", report):
         if full:
             for path in [*pages, *also]:
                 forget(path)
-        records = run([*pages, *also], only, report)
+        records = {path: _record(path) for path in pages} | run(wanted, report)
         _make_pages({path: records[path] for path in pages}, report, full=full)
     return HTML
 
 
 def _make_pages(
-    records: dict[Path, dict[str, Any]], report: Callable[[str], None], *, full: bool
+    records: dict[Path, dict[str, Any] | None], report: Callable[[str], None], *, full: bool
 ) -> None:
     """Bring the pages up to date with the notebooks' runs and with everything else in them."""
     offline = fetch_libraries(report)
@@ -94,29 +104,19 @@ def _make_pages(
     STAMP.write_text(json.dumps(wanted), encoding="utf-8")
 
 
-def run(
-    paths: list[Path],
-    only: str | None,
-    report: Callable[[str], None],
-) -> dict[Path, dict[str, Any]]:
-    """Execute the notebooks that have no valid run, or only the one named; return all records.
+def run(paths: list[Path], report: Callable[[str], None]) -> dict[Path, dict[str, Any]]:
+    """Execute those of the notebooks that have no valid run; return the records of all.
 
     Raises:
         BuildError: if some fail, one sentence each, after all have been tried.
     """
     records = {path: _record(path) for path in paths}
-    stale = [path for path in paths if records[path] is None]
-    wanted = [path for path in stale if only in (None, path.stem)]
-    if wanted:
-        failures = execute.execute_all(paths if only is None else wanted, report=report)
-        if failures:
-            raise BuildError("\n  ".join(["Not every notebook ran to its end:", *failures]))
-    else:
-        report(f"Notebooks: {len(paths) - len(stale)} up to date.")
-    left = [path.stem for path in stale if path not in wanted]
-    if left:
-        raise BuildError(f"{only} ran, but {', '.join(left)} has no valid run: `make book`.")
-    for path in wanted:
+    stale = [path for path, found in records.items() if found is None]
+    if not stale:
+        report(f"Notebooks: {len(paths)} up to date.")
+    elif failures := execute.execute_all(paths, report=report):
+        raise BuildError("\n  ".join(["Not every notebook ran to its end:", *failures]))
+    for path in stale:
         records[path] = _record(path)
         if records[path] is None:
             raise BuildError(f"{path.parent.name}/{path.name} changed while it ran: run it again.")
@@ -202,11 +202,11 @@ def _vendor_files() -> dict[str, Path]:
     return files
 
 
-def lay_out(records: dict[Path, dict[str, Any]]) -> str:
+def lay_out(records: dict[Path, dict[str, Any] | None]) -> str:
     """Write the book's sources into one folder; touch only files whose content changed.
 
     Args:
-        records: the valid record of each notebook that is a page.
+        records: of each notebook that is a page the valid record, None without one.
 
     Returns:
         What pages show of each other, such as headings: if it changes, no page may stay as it was.
@@ -220,7 +220,7 @@ def lay_out(records: dict[Path, dict[str, Any]]) -> str:
             outline += outline_of(path, path.read_text(encoding="utf-8"))
     for path, record in records.items():
         name = "index.ipynb" if path.stem == "index" else f"chapters/{path.name}"
-        notebook = with_outputs(path)
+        notebook = with_outputs(path) if record else without_outputs(path)
         check_printed(path, notebook)
         notebook = decorate(notebook, record, path.stem)
         outline += outline_of(path, *_prose(notebook))
@@ -302,9 +302,21 @@ def with_outputs(path: Path) -> Any:
     return notebook
 
 
-def decorate(notebook: Any, record: dict[str, Any], name: str) -> Any:
+def without_outputs(path: Path) -> Any:
+    """Return a notebook that was not run, with "0 (not run)" where its text quotes its results."""
+    notebook = notebooks.load(path)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+        else:
+            cell["source"] = _GLUED.sub("0 (not run)", cell["source"])
+    notebook["metadata"].setdefault("language_info", {"name": "python"})
+    return notebook
+
+
+def decorate(notebook: Any, record: dict[str, Any] | None, name: str) -> Any:
     """Make an executed notebook a page: number, times, folds, an anchor at each system's cell."""
-    times = _times(notebook["cells"], record)
+    times = _times(notebook["cells"], record) if record else NOT_RUN
     cells = []
     for index, cell in enumerate(numbered(notebook, name)["cells"]):
         for tag in notebooks.tags(cell):
@@ -368,7 +380,7 @@ def _fold(cell: Any, what: str) -> None:
     }
 
 
-def run_times(records: dict[Path, dict[str, Any]]) -> str:
+def run_times(records: dict[Path, dict[str, Any] | None]) -> str:
     """Return the page of measured run times."""
     lines = [
         "# Run times",
@@ -386,13 +398,16 @@ def run_times(records: dict[Path, dict[str, Any]]) -> str:
     ]
     for path, record in records.items():
         link = "index.ipynb" if path.stem == "index" else f"chapters/{path.name}"
+        if record is None:
+            lines.append(f"| [{path.stem}]({link}) | not run | | | |")
+            continue
         frames = sum(widget["frames"] for widget in record["widgets"])
         lines.append(
             f"| [{path.stem}]({link}) | {record['seconds']:.0f} "
             f"| {record['cpu_seconds']:.0f} | {record['peak_bytes'] / 1e9:.1f} "
             f"| {frames} |"
         )
-    total = sum(record["seconds"] for record in records.values())
+    total = sum(record["seconds"] for record in records.values() if record)
     lines += ["", f"All notebooks together: {total:.0f} s of kernel time.", ""]
     return "\n".join(lines)
 

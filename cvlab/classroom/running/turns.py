@@ -1,0 +1,72 @@
+"""Which pages a run of the tests executes: one part in turn, and what changed of late.
+
+To execute every page takes longer with each chapter; the tests must not. So a page's turn comes
+with one commit in `PARTS`, by the commit's name: the same commit always runs the same pages. A
+page whose notebook changed in the last `RECENT` commits has a turn as well. `make book` executes
+all pages, and so do the weekly tests.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from cvlab.classroom.notebooks import ROOT
+
+PARTS = 3
+RECENT = 30  #: commits
+CHOICES = ("all", *map(str, range(1, PARTS + 1)))
+
+
+def part() -> str:
+    """Return the part whose turn it is: of ``CVLAB_PART``, all once a week, or by the commit.
+
+    Raises:
+        ValueError: if ``CVLAB_PART`` is no part.
+    """
+    asked = os.environ.get("CVLAB_PART", "")
+    if asked and asked not in CHOICES:
+        raise ValueError(f"CVLAB_PART is {asked!r}; it must be one of {', '.join(CHOICES)}.")
+    if asked or os.environ.get("CVLAB_WEEKLY") == "1":
+        return asked or "all"
+    commit = _git("rev-parse", "HEAD")
+    return str(int(commit[:8] or "0", 16) % PARTS + 1)
+
+
+def due(pages: Sequence[Path], turn: str) -> list[Path]:
+    """Return the pages that have their turn.
+
+    Args:
+        pages: notebooks in the book's order; neighbours, which cost alike, are in different parts.
+        turn: see `part`.
+    """
+    if turn == "all":
+        return list(pages)
+    of_part = set(pages[int(turn) - 1 :: PARTS])
+    lately = changed()
+    return [page for page in pages if page in of_part or page in lately]
+
+
+def changed() -> set[Path]:
+    """Return the files that the last commits or nobody's commit changed, as far as git knows.
+
+    A clone without history tells nothing: to its only commit, every file is new.
+    """
+    if _git("rev-list", "--count", f"--max-count={RECENT + 1}", "HEAD") in ("", "1"):
+        return set()
+    lines = _git("log", f"-{RECENT}", "--name-only", "--format=").splitlines()
+    lines += _git("diff", "HEAD", "--name-only").splitlines()
+    lines += _git("ls-files", "--others", "--exclude-standard").splitlines()
+    return {ROOT / line for line in lines}
+
+
+def _git(*words: str) -> str:
+    """Return what git prints, or nothing where there is no repository."""
+    command = ["git", "-C", str(ROOT), "-c", "core.quotepath=off", *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

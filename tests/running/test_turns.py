@@ -1,0 +1,82 @@
+"""Which chapters a run of the tests executes."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from cvlab.classroom.running import turns
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A repository with as many commits as one likes; the function adds one more."""
+    monkeypatch.setattr(turns, "ROOT", tmp_path)
+    for name in ("CVLAB_PART", "CVLAB_WEEKLY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"):  # the same commits in every run
+        monkeypatch.setenv(name, "2030-01-01T00:00:00Z")
+
+    def git(*words):
+        author = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+        subprocess.run(["git", *author, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    def commit(name, text):
+        (tmp_path / name).write_text(text)
+        git("add", name)
+        git("commit", "--message", text)
+
+    git("init")
+    return commit
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 7, 75])
+def test_each_page_is_in_one_part(number, monkeypatch, tmp_path):
+    monkeypatch.setattr(turns, "changed", set)
+    pages = [tmp_path / f"{k:02}.ipynb" for k in range(number)]
+    parts = [turns.due(pages, str(part + 1)) for part in range(turns.PARTS)]
+    assert sorted(page for part in parts for page in part) == pages == turns.due(pages, "all")
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert all(not set(pages[k : k + 2]) <= set(part) for part in parts for k in range(number - 1))
+
+
+def test_the_commit_says_whose_turn_it_is(repository, monkeypatch):
+    assert turns.part() == "1"  # there is no commit yet
+    parts = set()
+    for k in range(20):
+        repository("a file", str(k))
+        parts.add(turns.part())
+        assert turns.part() == turns.part()
+    assert parts == {"1", "2", "3"}, "of 20 commits"
+    monkeypatch.setenv("CVLAB_WEEKLY", "1")
+    assert turns.part() == "all"
+    monkeypatch.setenv("CVLAB_PART", "2")
+    assert turns.part() == "2"
+    monkeypatch.setenv("CVLAB_PART", "4")
+    with pytest.raises(ValueError, match="CVLAB_PART is '4'; it must be one of all, 1, 2, 3"):
+        turns.part()
+
+
+def test_what_changed_of_late_has_a_turn(repository, tmp_path, monkeypatch):
+    pages = [tmp_path / name for name in ("a.ipynb", "b.ipynb", "ö c.ipynb", "d.ipynb", "e.ipynb")]
+    repository("b.ipynb", "old")
+    assert turns.changed() == set(), "in a clone without history everything is new"
+    monkeypatch.setattr(turns, "RECENT", 3)
+    repository("ö c.ipynb", "newer")
+    for k in range(2):
+        repository("a file", str(k))
+    assert turns.changed() == {tmp_path / "a file", pages[2]}
+    assert turns.due(pages, "1") == [pages[0], pages[2], pages[3]]
+    pages[4].write_text("nobody's commit yet")
+    pages[1].write_text("an edit")
+    assert turns.changed() == {tmp_path / "a file", *pages[1:3], pages[4]}
+
+
+def test_without_a_repository_or_git(tmp_path, monkeypatch):
+    monkeypatch.setattr(turns, "ROOT", tmp_path / "none")
+    for name in ("CVLAB_PART", "CVLAB_WEEKLY"):
+        monkeypatch.delenv(name, raising=False)
+    assert (turns.part(), turns.changed()) == ("1", set())
+    monkeypatch.setenv("PATH", "")
+    assert (turns.part(), turns.changed()) == ("1", set())
