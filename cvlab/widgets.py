@@ -1,16 +1,16 @@
 """`explore`: a plain function of a few parameters becomes a set of sliders and a picture.
 
-With a kernel the picture of the chosen values is drawn when it is first asked for and remembered.
-While the book is built (``CVLAB_STATIC=1``) every picture is drawn beforehand into nested
-``ipywidgets.Stack``s whose ``selected_index`` is linked in the browser to the sliders' ``index``:
-the finished page answers with no kernel, no network and no JavaScript of ours. Both modes show the
-same bytes for the same values.
+With a kernel the picture of the chosen values is drawn when it is first asked for and remembered,
+and the controls are ipywidgets. While the book is built (``CVLAB_STATIC=1``) every picture is drawn
+beforehand and the controls are plain HTML, to which ``book/assets/explore.js`` answers: the page
+needs no kernel, no network and no library. Both modes show the same bytes for the same values.
 """
 
 from __future__ import annotations
 
 import html
 import itertools
+import json
 import math
 import os
 import re
@@ -162,23 +162,52 @@ class Explorer:
         # A slider has many frames: fewer colours, as a laptop shows them.
         return markup.html_of(fig, markup.checked_alt(alt), "cvlab-frame", colours=64, quality=70)
 
-    def widget(self, *, static: bool | None = None) -> ipywidgets.Widget:
-        """Build the widget: complete if ``static``, lazy otherwise.
+    def page(self) -> str:
+        """Return the explorer for a page without a kernel, as HTML.
 
-        Args:
-            static: by default true while the book is built (``CVLAB_STATIC=1``).
+        Returns:
+            Controls of the browser's own, the frame shown first, a sentence for readers without
+            scripts, and every frame in the order of `positions`, as JSON.
 
         Raises:
-            ValueError: if the frames together exceed the 2 MB that a page may carry.
+            ValueError: if the frames together exceed the 2 MB that a page may carry, or two
+                different ones have the same alternative text.
         """
-        if static is None:
-            static = os.environ.get("CVLAB_STATIC") == "1"
+        frames = {position: self.frame(position) for position in self.positions()}
+        _check_alternatives(frames)
+        weight = sum(len(frame) for frame in frames.values())
+        if weight > MAX_BYTES:
+            raise ValueError(
+                f"the frames weigh {weight / 1e6:.1f} MB and a page may carry "
+                f"{MAX_BYTES / 1e6:.0f} MB: draw them smaller or offer fewer values."
+            )
+        key = f"explore-{registry.index(self)}"
+        controls = [
+            _control(f"{key}-{axis}", self.labels[name], list(options), self._start[axis])
+            for axis, (name, options) in enumerate(self.choices.items())
+        ]
+        shown = ", ".join(
+            f"{self.labels[name]}: {list(options)[first]}"
+            for (name, options), first in zip(self.choices.items(), self._start, strict=True)
+        )
+        # A closing tag inside the script would end it.
+        listed = json.dumps(list(frames.values()), ensure_ascii=False).replace("</", "<\\/")
+        return (
+            f'<div class="cvlab-explore">{"".join(controls)}'
+            f'<div class="cvlab-picture">{frames[self._start]}</div>'
+            f'<p class="cvlab-still">Without scripts this figure stands still at '
+            f"{html.escape(shown)}.</p>"
+            f'<script type="application/json" class="cvlab-frames">{listed}</script></div>'
+        )
+
+    def widget(self) -> ipywidgets.Widget:
+        """Build the widget for a kernel, which draws a frame when it is asked for."""
         starts = zip(self.choices, self._start, strict=True)
         selectors = [self._selector(name, first) for name, first in starts]
-        picture = self._static_picture(selectors) if static else self._live_picture(selectors)
+        picture = self._live_picture(selectors)
         import ipywidgets
 
-        box = ipywidgets.VBox([*map(_control, selectors), picture])
+        box = ipywidgets.VBox([*map(_with_ends, selectors), picture])
         box.add_class("cvlab-explore")
         return box
 
@@ -190,38 +219,13 @@ class Explorer:
         options = [(text, index) for index, text in enumerate(texts)]
         style = {"description_width": "initial"}
         settings = {"options": options, "index": first, "style": style}
-        if all(_NUMBER.match(text) for text in texts):
+        if _in_order(texts):
             layout = ipywidgets.Layout(width="100%", max_width="560px")
             kind = ipywidgets.SelectionSlider
         else:
             layout = ipywidgets.Layout(width="auto", max_width="100%")
             kind = ipywidgets.RadioButtons if len(texts) <= MAX_RADIO else ipywidgets.Dropdown
         return kind(description=self.labels[name], layout=layout, **settings)
-
-    def _static_picture(self, selectors: list[ipywidgets.Widget]) -> ipywidgets.Widget:
-        import ipywidgets
-
-        frames = {position: self.frame(position) for position in self.positions()}
-        _check_alternatives(frames)
-        weight = sum(len(frame) for frame in frames.values())
-        if weight > MAX_BYTES:
-            raise ValueError(
-                f"the frames weigh {weight / 1e6:.1f} MB and a page may carry "
-                f"{MAX_BYTES / 1e6:.0f} MB: draw them smaller or offer fewer values."
-            )
-        # Shared, so that 400 frames do not bring 800 more models into the page.
-        layout, style = ipywidgets.Layout(), ipywidgets.HTML().style
-
-        def stack(prefix: tuple[int, ...]) -> ipywidgets.Widget:
-            if len(prefix) == len(selectors):
-                return ipywidgets.HTML(frames[prefix], layout=layout, style=style)
-            selector = selectors[len(prefix)]
-            children = [stack((*prefix, index)) for index in range(len(selector.options))]
-            nested = ipywidgets.Stack(children, selected_index=selector.index, layout=layout)
-            ipywidgets.jslink((selector, "index"), (nested, "selected_index"))
-            return nested
-
-        return stack(())
 
     def _live_picture(self, selectors: list[ipywidgets.Widget]) -> ipywidgets.Widget:
         import ipywidgets
@@ -246,7 +250,10 @@ class Explorer:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        display(self.widget())
+        if os.environ.get("CVLAB_STATIC") == "1":
+            display({"text/html": self.page(), "text/plain": repr(self)}, raw=True)
+        else:
+            display(self.widget())
 
     def proof(self) -> list[dict[str, Any]]:
         """Draw afresh the first, middle and last value of each control, the others at their start.
@@ -284,16 +291,57 @@ def _check_alternatives(frames: Mapping[tuple[int, ...], str]) -> None:
             )
 
 
-def _control(selector: ipywidgets.Widget) -> ipywidgets.Widget:
+def _in_order(texts: Sequence[str]) -> bool:
+    """Say whether values have an order, so that a slider suits them; names have none."""
+    return all(_NUMBER.match(text) for text in texts)
+
+
+def _ends(texts: Sequence[str]) -> str:
+    """Return the ends of a slider's track, which stand below it."""
+    first, last = (html.escape(texts[end]) for end in (0, -1))
+    return (
+        f'<div class="cvlab-ends" aria-hidden="true"><span>{first}</span><span>{last}</span></div>'
+    )
+
+
+def _control(key: str, label: str, texts: list[str], first: int) -> str:
+    """Return a control of the browser's own: a slider, radio buttons or a list, as `_selector`."""
+    label, shown = html.escape(label), [html.escape(text) for text in texts]
+    if _in_order(texts):
+        values = html.escape(json.dumps(texts, ensure_ascii=False))
+        return (
+            f'<div class="cvlab-control"><label for="{key}">{label}</label>'
+            f'<span class="cvlab-readout" aria-hidden="true">{shown[first]}</span>'
+            f'<input type="range" id="{key}" min="0" max="{len(texts) - 1}" value="{first}" '
+            f'autocomplete="off" aria-valuetext="{shown[first]}" data-values="{values}">'
+            f"{_ends(texts)}</div>"
+        )
+    if len(texts) <= MAX_RADIO:
+        buttons = [
+            f'<label><input type="radio" name="{key}" value="{index}" autocomplete="off"'
+            f"{' checked' * (index == first)}>{text}</label>"
+            for index, text in enumerate(shown)
+        ]
+        return (
+            f'<fieldset class="cvlab-control"><legend>{label}</legend>{"".join(buttons)}</fieldset>'
+        )
+    options = [
+        f'<option value="{index}"{" selected" * (index == first)}>{text}</option>'
+        for index, text in enumerate(shown)
+    ]
+    return (
+        f'<div class="cvlab-control"><label for="{key}">{label}</label>'
+        f'<select id="{key}" autocomplete="off">{"".join(options)}</select></div>'
+    )
+
+
+def _with_ends(selector: ipywidgets.Widget) -> ipywidgets.Widget:
     """Put the ends of a slider's track below it; names need none."""
     import ipywidgets
 
     if not isinstance(selector, ipywidgets.SelectionSlider):
         return selector
-    first, last = (html.escape(selector.options[end][0]) for end in (0, -1))
-    ends = ipywidgets.HTML(
-        f'<div class="cvlab-ends" aria-hidden="true"><span>{first}</span><span>{last}</span></div>'
-    )
+    ends = ipywidgets.HTML(_ends([text for text, _ in selector.options]))
     control = ipywidgets.VBox([selector, ends])
     control.add_class("cvlab-control")
     return control

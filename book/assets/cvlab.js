@@ -1,63 +1,10 @@
-// Makes the template's and the widgets' parts accessible, and opens the folds that a link, a search
-// or the printer needs. The sliders themselves work through ipywidgets' own links.
+// Makes the template's parts accessible, and opens the folds that a link, a search or the printer
+// needs.
 "use strict";
-
-// Read by require.js when it starts: html-manager's fonts lie in the book, not beside the page.
-if (window.cvlabVendor && typeof window.require === "undefined") {
-  window.require = { baseUrl: new URL(window.cvlabVendor, document.baseURI).href };
-}
-
-// html-manager calls MathJax 2's queue, which MathJax 3 lacks: whatever becomes MathJax gets one.
-// Labels and frames hold no formulas, so it has nothing to do.
-let mathJax = withQueue(window.MathJax);
-Object.defineProperty(window, "MathJax", {
-  configurable: true,
-  get: () => mathJax,
-  set: (value) => { mathJax = withQueue(value); },
-});
-
-function withQueue(value) {
-  if (value && !value.Hub) value.Hub = { Queue() {} };
-  return value;
-}
-
-// ipywidgets gives a slider's handle no accessible name and no readable value.
-function nameSlider(slider) {
-  const label = slider.querySelector(".widget-label");
-  const readout = slider.querySelector(".widget-readout");
-  const handle = slider.querySelector(".noUi-handle");
-  if (!label || !handle) return;
-  handle.setAttribute("aria-label", label.textContent.trim());
-  label.removeAttribute("title"); // html-manager writes the word "null"
-  if (readout) handle.setAttribute("aria-valuetext", readout.textContent.trim());
-}
-
-// Nor are the options of a list of radio buttons a group that has a name.
-function nameGroup(radio) {
-  const box = radio.querySelector(".widget-radio-box");
-  if (!box) return;
-  box.setAttribute("role", "radiogroup");
-  box.setAttribute("aria-label", radio.querySelector(".widget-label").textContent.trim());
-}
-
-function mendWidgets(root) {
-  root.querySelectorAll(".cvlab-explore .widget-radio").forEach(nameGroup);
-  root.querySelectorAll(".cvlab-explore .widget-slider").forEach((slider) => {
-    nameSlider(slider);
-    if (slider.dataset.cvlab) return;
-    slider.dataset.cvlab = "named";
-    const readout = slider.querySelector(".widget-readout");
-    if (readout) {
-      readout.contentEditable = "false"; // an unnamed text field that offers no more than the slider
-      new MutationObserver(() => nameSlider(slider)).observe(
-        readout, { childList: true, characterData: true, subtree: true });
-    }
-  });
-}
 
 // A wide block that scrolls must be reachable by keyboard.
 function mendScrolling() {
-  const blocks = "pre, .math, mjx-container[display], .pst-scrollable-table-container";
+  const blocks = "pre, .math, .pst-scrollable-table-container";
   document.querySelectorAll(blocks).forEach((block) => {
     if (block.scrollWidth > block.clientWidth) block.setAttribute("tabindex", "0");
   });
@@ -80,8 +27,20 @@ function revealTarget() {
   if (opened) target.scrollIntoView();
 }
 
-// Mark the words that a search led here for, and open the folds that hold them. Sphinx leaves this
-// out where its search is loaded, which the theme does on every page.
+// What the theme's buttons do, for no script may stand in the markup.
+const clicks = {
+  "window.print": () => window.print(),
+  "toggleFullScreen": () => window.toggleFullScreen(),
+};
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-click]");
+  if (button) clicks[button.dataset.click]();
+});
+
+// Mark the words that a search led here for, and open the folds that hold them. Sphinx would mark
+// them in the sidebar as well; it leaves that to a page that has a search of its own.
+window.Search ??= null;
+
 function revealFound() {
   if (typeof _highlightText === "undefined" || document.getElementById("search-results")) return;
   let terms = new URLSearchParams(location.search).get("highlight");
@@ -135,11 +94,6 @@ function mendTheme() {
 document.addEventListener("DOMContentLoaded", () => {
   mendTheme();
   mendScrolling();
-  mendWidgets(document);
-  // Widgets arrive after the page; once they are there nothing else is added.
-  const watcher = new MutationObserver(() => mendWidgets(document));
-  document.querySelectorAll(".cell_output").forEach(
-    (cell) => watcher.observe(cell, { childList: true, subtree: true }));
 });
 
 window.addEventListener("load", () => {
@@ -147,6 +101,4 @@ window.addEventListener("load", () => {
   revealFound();
   mendTheme(); // once more: the icons have become pictures with titles
   mendScrolling();
-  const typeset = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;
-  if (typeset) typeset.then(mendScrolling); // only now have formulas their width
 });

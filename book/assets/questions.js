@@ -59,8 +59,6 @@ function copies(source) {
   return [...copy.childNodes];
 }
 
-const mathReady = () => window.MathJax?.startup?.promise ?? Promise.resolve();
-
 class Question {
   constructor(place) {
     this.place = place;
@@ -144,10 +142,6 @@ class Question {
     this.place.dataset.verdict = right === undefined ? "" : right ? "right" : "wrong";
     if (right !== undefined && asked) store(this.place.dataset.key, this.answer);
     if (right) this.fold.open = true; // now the other reasons give nothing away
-    // A reason that was copied before its formulas were set.
-    if (this.status.querySelector(".math:not(:has(mjx-container))")) {
-      mathReady().then(() => window.MathJax?.typesetPromise?.([this.status]));
-    }
   }
 
   restore() {
@@ -180,5 +174,5 @@ if (questions.length) {
   });
   questions.at(-1).place.after(
     element("p", { className: "cvlab-clear" }, button, " ", done));
-  mathReady().then(() => questions.forEach((question) => question.restore()));
+  questions.forEach((question) => question.restore());
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from waiting import GIVE_UP, processor_time
 
 from cvlab.classroom import bootstrap, cli, exercises, notebooks
-from cvlab.classroom.book import build, systems
+from cvlab.classroom.book import build, questions, systems
 from cvlab.classroom.notebooks import NotebookError
 from cvlab.classroom.running import execute
 
@@ -267,7 +268,7 @@ class TestBook:
         write(path, text, new_code_cell("1 + 1", metadata={"tags": ["system:two"]}))
         notebook = build.decorate(build.without_outputs(path), None, "02_two")
         title, note, anchor, code = notebook["cells"]
-        assert title["source"].endswith("There are 0 (not run) of 0 (not run).")
+        assert title["source"].endswith("There are (not run) of (not run).")
         assert note["source"] == build.NOT_RUN
         assert 'id="system-two"' in anchor["source"]
         assert code["outputs"] == []
@@ -276,6 +277,44 @@ class TestBook:
         lines = build.run_times({path: None, tmp_path / "a.ipynb": record}).splitlines()
         assert "| [02_two](chapters/02_two.ipynb) | not run | | | |" in lines
         assert "All notebooks together: 7 s of kernel time." in lines
+
+    def test_the_questions_of_a_page_that_was_not_run_can_be_asked(self, tmp_path):
+        path = tmp_path / "chapters" / "02_two.ipynb"
+        answer = "<details><summary>Answer: a number</summary>\n\n{glue:text}`a`: so it is.\n\n"
+        slips = "- {glue:text}`b`: one too many.\n- 0.5: half.\n\n</details>\n:::"
+        write(path, new_markdown_cell(f"# Two\n\n:::{{question}} How many?\n{answer}{slips}"))
+        (cell,) = build.without_outputs(path)["cells"]
+        (question,) = questions.questions(cell["source"])
+        values = [questions.number(text).value for text in (*question.reasons, *question.slips)]
+        assert all(abs(a - b) > 0.5 * max(a, b) for a, b in itertools.combinations(values, 2))
+
+    def test_sliders_that_weigh_too_much_or_need_a_kernel_are_refused(self, monkeypatch):
+        frames = ['<img alt="one">', '<img alt="two">']
+        listed = json.dumps(frames)
+        explorer = (
+            '<div class="cvlab-explore"><b></b><script type="application/json" '
+            f'class="cvlab-frames">{listed}</script></div>'
+        )
+
+        def page(data):
+            output = nbformat.v4.new_output("display_data", data)
+            return new_notebook(cells=[new_code_cell("", id="turn", outputs=[output])])
+
+        notebook = page({"text/html": explorer + explorer.replace("two", "three")})
+        files = build.set_aside_frames(Path("chapters/a.ipynb"), notebook)
+        assert len(files) == 2
+        text = notebook["cells"][0]["outputs"][0]["data"]["text/html"]
+        assert text == "".join(
+            f'<div class="cvlab-explore" data-frames="{Path(name).stem}"><b></b></div>'
+            for name in files
+        )
+        monkeypatch.setattr(build.widgets, "MAX_BYTES", 50)
+        with pytest.raises(build.BuildError, match=r"chapters/a\.ipynb: its sliders weigh 0\.0 MB"):
+            build.set_aside_frames(Path("chapters/a.ipynb"), page({"text/html": explorer}))
+        with pytest.raises(
+            build.BuildError, match=r"a\.ipynb, cell 'turn': a widget of ipywidgets"
+        ):
+            build.set_aside_frames(Path("chapters/a.ipynb"), page({build.WIDGET_VIEW: {}}))
 
     def test_all_failures_are_named(self, executed, monkeypatch):
         failures = ["chapters/two.ipynb: no.", "chapters/three.ipynb: no."]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import textwrap
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from conftest import ROOT, missing
+from sphinx.environment import BuildEnvironment
 
 from cvlab.classroom.book import questions
-from cvlab.classroom.book.sphinxext import numbers
+from cvlab.classroom.book.sphinxext import formulas, numbers, search
 
 CONFIG = """
 extensions = ["myst_nb", "sphinxcontrib.bibtex", "cvlab.classroom.book.sphinxext"]
@@ -21,6 +25,7 @@ myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"
 numfig = True
+html_math_renderer = "mathjax"
 """
 BIB = """
 @inproceedings{he2016a, author = {He, Kaiming and Zhang, Xiangyu and Ren, Shaoqing},
@@ -77,7 +82,7 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def build(self, parallel: int = 1) -> None:
+    def build(self, parallel: int = 1) -> BuildEnvironment:
         import io
 
         from sphinx.application import Sphinx
@@ -85,7 +90,7 @@ class Project:
 
         errors = io.StringIO()
         with docutils_namespace():
-            Sphinx(
+            app = Sphinx(
                 srcdir=self.folder,
                 confdir=self.folder,
                 outdir=self.folder / "out",
@@ -94,8 +99,10 @@ class Project:
                 status=None,
                 warning=errors,
                 parallel=parallel,
-            ).build()
+            )
+            app.build()
         self.warnings = re.sub(r"\x1b\[[0-9;]*m", "", errors.getvalue())
+        return app.env
 
     def page(self, name: str) -> BeautifulSoup:
         text = (self.folder / "out" / f"{name}.html").read_text(encoding="utf-8")
@@ -316,6 +323,145 @@ class TestNumbers:
         project.write("chapters/03_first.md", "# First\n\n" + equation.format("03_first-1"))
         project.build(parallel)
         assert "(3.1)" in words(project.page("chapters/03_first").find(class_="eqno"))
+
+
+class TestFormulas:
+    @pytest.fixture(autouse=True)
+    def katex(self, project):
+        project.write("conf.py", CONFIG.replace('html_math_renderer = "mathjax"', ""))
+        if not formulas.available():
+            missing("KaTeX is not installed: npm or node was missing when the book was built")
+
+    @pytest.mark.parametrize("parallel", [1, 2])
+    def test_they_are_typeset_in_the_page(self, project, parallel):
+        for index in range(8):
+            project.write(f"more{index}.md", f"# More\n\nA sum: $x_{{{index}}} + 1$.\n")
+        project.write(
+            "page.md",
+            "# Page\n\nIn the text $a < b$.\n\n$$ \\frac{a}{b} $$ (eq-one)\n\n"
+            "\\begin{align}a &= b \\\\ c &= d\\end{align}\n\n$$ e \\\\ f $$\n\n"
+            "<details><summary>More</summary>\n\nFolded $g^2$.\n\n</details>\n",
+        )
+        project.build(parallel)
+        assert project.warnings == ""
+        page = project.page("page")
+        sources = [tex.text for tex in page.select(".math annotation")]
+        assert [source.split("{")[0] for source in sources] == [
+            "a < b",
+            "\\frac",
+            "\\begin",
+            "\\begin",
+            "g^2",
+        ]
+        assert len(page.select(".katex-html")) == 5
+        assert len(page.select("div.math .katex-display")) == 3
+        assert words(page.select_one("div.math > .eqno")).rstrip("¶") == "(1)"
+        assert page.select_one("details .katex") is not None
+        for index in range(8):
+            (tex,) = project.page(f"more{index}").select("annotation")
+            assert tex.text == f"x_{{{index}}} + 1"
+        scripts = [tag.get("src") or "" for tag in page.select("script")]
+        assert not any("mathjax" in source.lower() for source in scripts)
+
+    def test_what_is_no_formula_fails_the_build_with_its_place(self, project):
+        project.write("page.md", "# Page\n\nIn the text $a_{b$.\n\n$$ \\nosuch{a} $$\n")
+        project.build()
+        first, second = [line for line in project.warnings.splitlines() if "typeset" in line]
+        assert re.search(r"page\.md:3: WARNING: this formula cannot be typeset: .*'}'", first)
+        assert re.search(r"page\.md:5: WARNING: .*Undefined control sequence: \\nosuch", second)
+
+    def test_a_node_that_has_ended_is_named(self):
+        formulas.typeset("x", False)
+        server = formulas._server(os.getpid())
+        server.kill()
+        server.wait()
+        with pytest.raises(RuntimeError, match="Node ended while it typeset formulas"):
+            formulas.typeset("never typeset before", False)
+        formulas._server.cache_clear()
+        assert "katex" in formulas.typeset("never typeset before", False)
+
+
+class TestSearch:
+    PAGE = (
+        "# 3. Steps\n\nA *learning* rate of $x$ is {{glue}}.\n\n```python\ncode = 1\n```\n\n"
+        "## Momentum\n\nIt **goes** on.\n\n- One thing.\n- Another.\n\n### Inside\n\nDeep.\n"
+    ).replace("{{glue}}", "small")
+    GLOSSARY = (
+        "# Glossary\n\nWords.\n\n```{glossary}\nfilter bank\n  Several filters.\n\n"
+        "pooling\n  One number for many.\n```\n"
+    )
+
+    @pytest.mark.parametrize("parallel", [1, 2])
+    def test_what_pages_say_is_collected_and_kept_between_builds(self, project, parallel):
+        project.write("chapters/03_steps.md", self.PAGE)
+        project.write("glossary.md", self.GLOSSARY)
+        for index in range(8):  # enough pages to be read in parallel
+            project.write(f"more{index}.md", "# More\n\nText.\n")
+        env = project.build(parallel)
+        assert env.cvlab_search["chapters/03_steps"] == [
+            ("", "3. Steps", "A learning rate of is small."),
+            ("momentum", "Momentum", "It goes on. One thing. Another."),
+            ("inside", "Inside", "Deep."),
+        ]
+        assert env.cvlab_search["glossary"] == [
+            ("", "Glossary", "Words."),
+            ("term-filter-bank", "filter bank", "Several filters."),
+            ("term-pooling", "pooling", "One number for many."),
+        ]
+        assert len(env.cvlab_search) == 12
+        project.write("chapters/03_steps.md", "# 3. Other\n")
+        (project.folder / "more0.md").unlink()
+        env = project.build(parallel)
+        assert env.cvlab_search["chapters/03_steps"] == [("", "3. Other", "")]
+        assert len(env.cvlab_search) == 11
+
+    def test_methods_belong_to_their_chapters(self, tmp_path):
+        table = tmp_path / "systems.csv"
+        table.write_text("id,chapter,name,works_when\nadam,03_steps,Adam,it falls\n")
+        known = {
+            "chapters/03_steps": [("", "3. Steps", "Text."), ("a", "A", "B")],
+            "glossary": [("", "Glossary", "")],
+        }
+        found = search.contents(known, table)
+        assert found["pages"] == [
+            ("chapters/03_steps", "3. Steps", "chapters"),
+            ("glossary", "Glossary", "glossary"),
+        ]
+        assert found["sections"] == [
+            (0, "", "3. Steps", "Text."),
+            (0, "a", "A", "B"),
+            (0, "system-adam", "Adam", ""),
+            (1, "", "Glossary", ""),
+        ]
+        assert search.methods(tmp_path / "none.csv") == {}
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("optimizers", "optimiser"),
+            ("Colour", "color"),
+            ("neighbours", "neighbor"),
+            ("centre", "center"),
+            ("labelled", "labeled"),
+            ("grey", "gray"),
+            ("Poincaré", "poincare"),
+            ("Canny's", "canny"),
+            ("the", None),
+            ("2012", None),
+        ],
+    )
+    def test_spellings_of_a_word_are_one(self, one, other):
+        if formulas.node() is None:
+            missing("node is not installed")
+        script = ROOT / "book" / "assets" / "search.js"
+        ask = (
+            "const { processTerm } = require(process.argv[1]).options;"
+            "console.log(JSON.stringify(process.argv.slice(2).map(processTerm)));"
+        )
+        command = [formulas.node(), "-e", ask, str(script), one, other or "of"]
+        found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        assert found[0] == found[1]
+        assert (found[0] is None) == (other is None)
 
 
 class TestCitations:

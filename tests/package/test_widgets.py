@@ -15,6 +15,7 @@ import sys
 import ipywidgets
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from conftest import ROOT, missing
 from PIL import Image
 
@@ -49,15 +50,11 @@ def parts(box):
     return [*found, picture]
 
 
-def leaves(widget):
-    """The frames of a static picture by position, found by walking the nested stacks."""
-    if isinstance(widget, ipywidgets.HTML):
-        return {(): widget.value}
-    return {
-        (index, *rest): value
-        for index, child in enumerate(widget.children)
-        for rest, value in leaves(child).items()
-    }
+def read(explorer):
+    """A static explorer's HTML, and its frames by position, as its script finds them."""
+    soup = BeautifulSoup(explorer.page(), "html.parser")
+    frames = json.loads(soup.select_one("script.cvlab-frames").string)
+    return soup, dict(zip(explorer.positions(), frames, strict=True))
 
 
 def test_frame_shows_what_the_function_drew(drawn):
@@ -70,45 +67,28 @@ def test_frame_shows_what_the_function_drew(drawn):
         assert np.abs(found - wanted).mean() < 2  # of 255: palette and WebP lose little
 
 
-def test_static_picture_holds_every_frame_at_its_position(drawn):
+def test_a_page_holds_every_frame_in_the_order_of_the_positions(drawn):
     draw, _ = drawn
     explorer = explore(
         draw, alt="A {shade} bar of height {height}", height=[1, 5, 9], shade=["dark", "light"]
     )
-    *sliders, picture = parts(explorer.widget(static=True))
-    frames = leaves(picture)
+    soup, frames = read(explorer)
     assert set(frames) == set(itertools.product(range(3), range(2)))
     for position, frame in frames.items():
         assert frame == explorer._drawn(explorer.values_at(position))
     assert len(set(frames.values())) == 6
-    assert [slider.description for slider in sliders] == ["height", "shade"]
-
-
-def test_static_links_join_each_slider_to_each_of_its_stacks(drawn, monkeypatch):
-    draw, _ = drawn
-    links = []
-    monkeypatch.setattr(ipywidgets, "jslink", lambda source, target: links.append((source, target)))
-    explorer = explore(
-        draw, alt="A {shade} bar of height {height}", height=[1, 5, 9], shade=["dark", "light"]
-    )
-    first, second, picture = parts(explorer.widget(static=True))
-    wanted = [((second, "index"), (stack, "selected_index")) for stack in picture.children]
-    wanted.append(((first, "index"), (picture, "selected_index")))
-    assert sorted(map(repr, links)) == sorted(map(repr, wanted))
-
-
-def test_frames_share_one_layout_and_one_style(drawn):
-    draw, _ = drawn
-    explorer = explore(draw, alt="A bar of height {height}", height=list(range(1, 10)))
-    picture = explorer.widget(static=True).children[-1]
-    assert len({frame.layout.model_id for frame in picture.children}) == 1
-    assert len({frame.style.model_id for frame in picture.children}) == 1
+    first = BeautifulSoup(frames[0, 0], "html.parser")
+    assert soup.select_one(".cvlab-picture").decode_contents() == first.decode()
+    assert [name.text for name in soup.select("label[for], legend")] == [
+        "height",
+        "shade",
+    ]
 
 
 def test_live_mode_is_lazy_and_remembers(drawn):
     draw, calls = drawn
     explorer = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
-    slider, picture = parts(explorer.widget(static=False))
+    slider, picture = parts(explorer.widget())
     assert calls == [(1, "dark")]
     slider.index = 2
     assert calls == [(1, "dark"), (9, "dark")]
@@ -122,8 +102,8 @@ def test_both_modes_show_the_same_bytes(drawn):
     draw, _ = drawn
     live = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
     static = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
-    slider, picture = parts(live.widget(static=False))
-    frames = leaves(static.widget(static=True).children[-1])
+    slider, picture = parts(live.widget())
+    _, frames = read(static)
     for index in range(3):
         slider.index = index
         assert picture.value == frames[(index,)]
@@ -132,10 +112,14 @@ def test_both_modes_show_the_same_bytes(drawn):
 def test_environment_chooses_the_mode(drawn, monkeypatch):
     draw, _ = drawn
     explorer = explore(draw, alt="A bar of height {height}", height=[1, 5])
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda what, **_: shown.append(what))
     monkeypatch.setenv("CVLAB_STATIC", "1")
-    assert isinstance(explorer.widget().children[-1], ipywidgets.Stack)
+    explorer._ipython_display_()
     monkeypatch.delenv("CVLAB_STATIC")
-    assert isinstance(explorer.widget().children[-1], ipywidgets.HTML)
+    explorer._ipython_display_()
+    assert shown[0] == {"text/html": explorer.page(), "text/plain": repr(explorer)}
+    assert isinstance(shown[1].children[-1], ipywidgets.HTML)
 
 
 def test_start_labels_and_mappings(drawn):
@@ -148,33 +132,68 @@ def test_start_labels_and_mappings(drawn):
         height=np.array([1, 5, 9]),
         shade={"black": "dark", "grey": "light"},
     )
-    first, second, _ = parts(explorer.widget(static=True))
+    first, second, _ = parts(explorer.widget())
     assert (first.description, first.index, second.index) == ("height (cm)", 2, 1)
     assert explorer.values_at((2, 1)) == {"height": 9, "shade": "light"}
     assert [text for text, _ in second.options] == ["black", "grey"]
+    soup, frames = read(explorer)
+    slider = soup.select_one("input[type=range]")
+    assert (slider["value"], slider["aria-valuetext"]) == ("2", "9")
+    assert soup.select_one(f'label[for="{slider["id"]}"]').text == "height (cm)"
+    assert soup.select_one(".cvlab-readout").text == "9"
+    assert soup.select_one("input[checked]").parent.text == "grey"
+    assert soup.select_one(".cvlab-still").text.endswith("at height (cm): 9, shade: grey.")
+    assert soup.select_one(".cvlab-picture img")["alt"] in frames[2, 1]
 
 
 def test_a_slider_shows_its_ends_and_names_become_radio_buttons_or_a_list(drawn):
     draw, _ = drawn
     names = {f"{word} bar": word for word in ("dark", "light")}
     explorer = explore(draw, alt="A {shade} bar of {height}", height=[1, 5, 9], shade=names)
-    control, radio, _ = explorer.widget(static=True).children
+    control, radio, _ = explorer.widget().children
     slider, ends = control.children
     assert isinstance(slider, ipywidgets.SelectionSlider)
     assert re.findall(r"<span>(.*?)</span>", ends.value) == ["1", "9"]
     assert isinstance(radio, ipywidgets.RadioButtons)
     assert [text for text, _ in radio.options] == ["dark bar", "light bar"]
+    soup, _ = read(explorer)
+    assert [end.text for end in soup.select(".cvlab-ends > span")] == ["1", "9"]
+    assert json.loads(soup.select_one("input[type=range]")["data-values"]) == ["1", "5", "9"]
+    radios = soup.select("fieldset input[type=radio]")
+    assert [radio.parent.text for radio in radios] == ["dark bar", "light bar"]
+    assert len({radio["name"] for radio in radios}) == 1
     many = {f"number {'i' * n}": n for n in range(1, widgets.MAX_RADIO + 2)}
     explorer = explore(draw, alt="A bar of {height}", height=many)
-    assert isinstance(parts(explorer.widget(static=True))[0], ipywidgets.Dropdown)
+    assert isinstance(parts(explorer.widget())[0], ipywidgets.Dropdown)
+    soup, _ = read(explorer)
+    assert [option.text for option in soup.select("select > option")] == list(many)
 
 
-def test_ends_are_escaped(drawn):
+def test_texts_are_escaped(drawn):
     draw, _ = drawn
-    explorer = explore(draw, alt="A bar of {height}", height={"1 < 2": 1, "5 & 6": 5})
-    ends = explorer.widget(static=True).children[0].children[1]
+    texts = {"1 < 2": 1, "5 & 6": 5, '7 "</script>': 7}
+    explorer = explore(draw, alt="</script> {height}", labels={"height": "a < b"}, height=texts)
+    ends = explorer.widget().children[0].children[1]
     assert "1 &lt; 2" in ends.value
-    assert "5 &amp; 6" in ends.value
+    soup, frames = read(explorer)
+    assert json.loads(soup.select_one("input")["data-values"]) == list(texts)
+    assert [end.text for end in soup.select(".cvlab-ends > span")] == ["1 < 2", '7 "</script>']
+    assert soup.select_one("label").text == "a < b"
+    assert len(frames) == 3
+    assert explorer.page().count("</script>") == 1
+    named = explore(draw, alt="A bar of {height}", height={"<one>": 1, "&two": 2})
+    assert [label.text for label in read(named)[0].select("fieldset > label")] == ["<one>", "&two"]
+
+
+def test_controls_of_two_explorers_are_not_mistaken(drawn):
+    draw, _ = drawn
+    pages = [
+        explore(draw, alt="A bar of height {height}", height={"a": 1, "b": 2}).page()
+        for _ in range(2)
+    ]
+    first, second = (set(re.findall(r'name="([^"]+)"', page)) for page in pages)
+    assert len(first) == len(second) == 1
+    assert first != second
 
 
 def test_values_are_shown_readably(drawn):
@@ -188,7 +207,7 @@ def test_proof_is_drawn_afresh_and_covers_the_ends(drawn):
     explorer = explore(
         draw, alt="A {shade} bar of height {height}", height=[1, 3, 5, 9], shade=["dark", "light"]
     )
-    explorer.widget(static=True)
+    explorer.page()
     before = len(calls)
     proof = explorer.proof()
     assert len(calls) == before + len(proof) == before + 5
@@ -207,7 +226,7 @@ def test_proof_exposes_a_function_that_changed_after_display():
         return fig
 
     explorer = explore(draw, alt="A bar of height {height}", height=[1, 5])
-    explorer.widget(static=True)
+    explorer.page()
     shift["by"] = 3
     assert any(p["frame"] != explorer.frame(tuple(p["position"])) for p in explorer.proof())
 
@@ -219,11 +238,11 @@ def test_an_error_while_drawing_is_shown_in_the_live_widget():
         return plot.figure(size=(1, 1))[0]
 
     explorer = explore(draw, alt="A bar of height {height}", height=[1, 5])
-    slider, picture = parts(explorer.widget(static=False))
+    slider, picture = parts(explorer.widget())
     slider.index = 1
     assert "ZeroDivisionError: no &lt;such&gt; height" in picture.value
     with pytest.raises(ZeroDivisionError):
-        explorer.widget(static=True)
+        explorer.page()
 
 
 def make(**choices):
@@ -264,7 +283,7 @@ def test_one_text_for_two_pictures_is_refused(drawn):
     draw, _ = drawn
     explorer = explore(draw, alt="A bar of some height", height=[1, 5])
     with pytest.raises(ValueError, match="two different frames have the same alternative text"):
-        explorer.widget(static=True)
+        explorer.page()
 
 
 def test_too_heavy_a_widget_is_refused(drawn, monkeypatch):
@@ -272,7 +291,7 @@ def test_too_heavy_a_widget_is_refused(drawn, monkeypatch):
     explorer = explore(draw, alt="A bar of height {height}", height=[1, 5, 9])
     monkeypatch.setattr(widgets, "MAX_BYTES", 1000)
     with pytest.raises(ValueError, match="a page may carry"):
-        explorer.widget(static=True)
+        explorer.page()
 
 
 def test_alt_text_is_escaped_and_may_be_computed(drawn):

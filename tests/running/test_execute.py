@@ -411,11 +411,21 @@ class TestResult:
         assert widget["frames"] == 3
         assert [proof["position"] for proof in widget["proof"]] == [[0], [1], [2]]
         executed = nbformat.read(execute.stored(path)[0], as_version=4)
-        state = executed.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
-        values = {
-            model["state"].get("value") for model in state.values() if "value" in model["state"]
-        }
-        assert {proof["frame"] for proof in widget["proof"]} <= values
+        (output,) = executed.cells[0].outputs
+        frames = json.loads(
+            re.search(r"<script[^>]*>(.*)</script>", output.data["text/html"], re.S)[1]
+        )
+        assert [proof["frame"] for proof in widget["proof"]] == frames
+        notebook = build.with_outputs(path)
+        (script,) = build.set_aside_frames(path, notebook).items()
+        name = Path(script[0]).stem
+        assert script[1].decode() == f'cvlabFrames("{name}", {json.dumps(frames)});\n'.replace(
+            "</", "<\\/"
+        )
+        page = notebook["cells"][0]["outputs"][0]["data"]["text/html"]
+        assert f'<div class="cvlab-explore" data-frames="{name}">' in page
+        assert page.count("cvlab-frame") == 1, "the frame shown first, and no more"
+        assert "<script" not in page
 
     def test_edited_prose_and_tags_reach_the_page_without_a_new_run(self, place):
         code = new_code_cell("print(6 * 7)", id="answer")

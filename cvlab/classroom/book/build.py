@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -18,7 +19,7 @@ import nbformat
 
 from cvlab import widgets
 from cvlab.classroom import exercises, notebooks
-from cvlab.classroom.book import hygiene, layers, logo, page, systems
+from cvlab.classroom.book import hygiene, layers, logo, page, polish, systems
 from cvlab.classroom.book.sphinxext import chapter_number
 from cvlab.classroom.notebooks import ROOT
 from cvlab.classroom.running import budget, execute
@@ -28,19 +29,25 @@ SOURCE = BUILD / "source"
 HTML = BUILD / "html"
 NPM = BUILD / "npm"
 STAMP = BUILD / "built"
-WIDGET_STATE = 'type="application/vnd.jupyter.widget-state+json"'
+FRAMES = "assets/frames"  # among the sources
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 PAGE_LIMIT = 4_000_000
-SOURCES = {".md", ".bib", ".css", ".js", ".yml", ".png", ".svg"}  # of book/
+SOURCES = {".md", ".bib", ".css", ".csv", ".js", ".yml", ".png", ".svg"}  # of book/
 
 # What other pages show of a page: headings, targets of links, numbered equations and figures.
 _OUTLINE = re.compile(
     r"^#{1,6} .*$|^\([^()\s]+\)=|\$\$\s*\([^()\s]+\)|^\s*:(?:name|label):.*$", re.M
 )
 
+_EXPLORER = re.compile(
+    '(?P<tag><div class="cvlab-explore")(?P<rest>>.*?)'
+    '<script type="application/json" class="cvlab-frames">(?P<frames>.*?)</script>',
+    re.S,
+)
 _GLUED = re.compile(r"\{glue:\w*\}`[^`]*`")
 NOT_RUN = (
     '<p class="cvlab-time" data-not-run>This page was not run for this build of the book: its '
-    'figures and sliders are missing, and in place of its results stands "0 (not run)". '
+    'figures and sliders are missing, and in place of its results stands "(not run)". '
     "<code>make book</code> runs every page.</p>"
 )
 
@@ -100,6 +107,7 @@ def _make_pages(
     # Sphinx rewrites the pages whose source changed; what frames every page concerns them all.
     _jupyter_book(everything=not HTML.exists() or built.get("frame") != wanted["frame"])
     remove_orphans()
+    polish.pages(HTML)
     _check_weight()
     STAMP.write_text(json.dumps(wanted), encoding="utf-8")
 
@@ -151,10 +159,12 @@ def fetch_libraries(report=print) -> bool:
     stamp.unlink(missing_ok=True)
     npm = shutil.which("npm")
     if npm is None and os.environ.get("CI") == "true":
-        raise BuildError("npm is missing, and a published book must serve its own libraries.")
+        raise BuildError("npm is missing, and a published book must typeset its own formulas.")
     if npm is None:
-        report("npm is missing: pages take MathJax and the widgets from a public CDN, so they need")
-        report("a network; install Node.js and run `make book` again for a book that needs none.")
+        report("npm is missing: pages take MathJax for their formulas from a public CDN, so they")
+        report(
+            "need a network; install Node.js and run `make book` again for a book that does not."
+        )
         shutil.rmtree(NPM, ignore_errors=True)
         return False
     report("Browser libraries: installing with npm ...")
@@ -173,7 +183,7 @@ def fetch_libraries(report=print) -> bool:
         raise BuildError(f"npm failed: {(done.stderr or done.stdout).strip()[-500:]}")
     if done.returncode:
         report(f"npm failed: {(done.stderr or done.stdout).strip().splitlines()[-1:]}; pages take")
-        report("MathJax and the widgets from a public CDN until `make book` succeeds with npm.")
+        report("MathJax from a public CDN until `make book` succeeds with npm.")
         return False
     stamp.write_text(wanted, encoding="utf-8")
     return True
@@ -182,24 +192,11 @@ def fetch_libraries(report=print) -> bool:
 def _vendor_files() -> dict[str, Path]:
     """Return where in the book each file of the browser libraries goes."""
     modules = NPM / "node_modules"
-    manager = modules / "@jupyter-widgets" / "html-manager" / "dist"
-    mathjax = modules / "mathjax" / "es5"
-    files = {
-        page.REQUIRE: modules / "requirejs" / "require.js",
-        page.WIDGETS: manager / "embed-amd.js",
-    }
-    files |= {
-        f"{page.VENDOR}/@jupyter-widgets/html-manager/dist/{font.name}": font
-        for font in manager.glob("*.*")
-        if font.suffix in {".woff", ".woff2"}
-    }
-    chosen = [mathjax / "tex-mml-chtml.js"]
-    chosen += (mathjax / "input" / "tex" / "extensions").glob("*.js")
-    chosen += (mathjax / "output" / "chtml" / "fonts").rglob("*.woff")
-    files |= {
-        f"{page.VENDOR}/mathjax/{path.relative_to(mathjax).as_posix()}": path for path in chosen
-    }
-    return files
+    katex = modules / "katex" / "dist"
+    chosen = [katex / "katex.min.css", *katex.glob("fonts/*.woff2")]
+    files = {f"{page.VENDOR}/katex/{path.relative_to(katex).as_posix()}": path for path in chosen}
+    search = modules / "minisearch" / "dist" / "umd" / "index.js"
+    return files | {f"{page.VENDOR}/minisearch/index.js": search}
 
 
 def lay_out(records: dict[Path, dict[str, Any] | None]) -> str:
@@ -221,6 +218,7 @@ def lay_out(records: dict[Path, dict[str, Any] | None]) -> str:
     for path, record in records.items():
         name = "index.ipynb" if path.stem == "index" else f"chapters/{path.name}"
         notebook = with_outputs(path) if record else without_outputs(path)
+        wanted |= set_aside_frames(path, notebook)
         check_printed(path, notebook)
         notebook = decorate(notebook, record, path.stem)
         outline += outline_of(path, *_prose(notebook))
@@ -267,6 +265,42 @@ def check_printed(path: Path, notebook: Any) -> None:
         )
 
 
+def set_aside_frames(path: Path, notebook: Any) -> dict[str, bytes]:
+    """Take the frames of the sliders out of a page, which loads them when a slider comes near.
+
+    Returns:
+        The scripts that hold them, by their places among the book's sources.
+
+    Raises:
+        BuildError: if they are too heavy together, or a widget needs a kernel.
+    """
+    files: dict[str, bytes] = {}
+
+    def set_aside(explorer: re.Match) -> str:
+        frames = explorer["frames"]
+        name = hashlib.sha256(frames.encode()).hexdigest()[:16]
+        files[f"{FRAMES}/{name}.js"] = f'cvlabFrames("{name}", {frames});\n'.encode()
+        return f'{explorer["tag"]} data-frames="{name}"{explorer["rest"]}'
+
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if WIDGET_VIEW in data:
+                raise BuildError(
+                    f"{path.parent.name}/{path.name}, cell {cell['id']!r}: a widget of ipywidgets "
+                    "needs a kernel, which the book has not; use cvlab.widgets.explore."
+                )
+            if "text/html" in data:
+                data["text/html"] = _EXPLORER.sub(set_aside, "".join(data["text/html"]))
+    weight = sum(map(len, files.values()))
+    if weight > widgets.MAX_BYTES:
+        raise BuildError(
+            f"{path.parent.name}/{path.name}: its sliders weigh {weight / 1e6:.1f} MB together; "
+            f"the limit is {widgets.MAX_BYTES / 1e6:.0f} MB: draw fewer or smaller frames."
+        )
+    return files
+
+
 def _content(notebook: Any) -> bytes:
     # On one line: to indent megabytes of outputs, as `nbformat.writes` does, takes far longer.
     return json.dumps(notebook, ensure_ascii=False).encode()
@@ -297,19 +331,22 @@ def with_outputs(path: Path) -> Any:
         cell["outputs"], cell["execution_count"] = run["outputs"], run["execution_count"]
     # Some editors leave it out, and Sphinx would warn of each cell.
     notebook["metadata"].setdefault("language_info", {"name": "python"})
-    if "widgets" in executed["metadata"]:
-        notebook["metadata"]["widgets"] = executed["metadata"]["widgets"]
+    notebook["metadata"].pop("widgets", None)  # it would bring their library into the page
     return notebook
 
 
 def without_outputs(path: Path) -> Any:
-    """Return a notebook that was not run, with "0 (not run)" where its text quotes its results."""
+    """Return a notebook that was not run, with "(not run)" where its text quotes its results."""
     notebook = notebooks.load(path)
+    numbers = itertools.count(50)
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
+        elif "{question}" in cell["source"]:
+            # Its answers must be numbers, far from each other.
+            cell["source"] = _GLUED.sub(lambda _: f"1e{next(numbers)} (not run)", cell["source"])
         else:
-            cell["source"] = _GLUED.sub("0 (not run)", cell["source"])
+            cell["source"] = _GLUED.sub("(not run)", cell["source"])
     notebook["metadata"].setdefault("language_info", {"name": "python"})
     return notebook
 
@@ -423,13 +460,17 @@ def _last_build() -> dict[str, str]:
 def _digest(*, frame: bool) -> str:
     """Return a digest of the pages' sources, or of what frames every page."""
     digest = hashlib.sha256()
+    # A file of frames has its content's name, which stands in its page.
+    frames = SOURCE / FRAMES
     parts = [path for path in sorted(SOURCE.rglob("*")) if path.is_file()]
+    parts = [path for path in parts if path.parent != frames]
     shared = {path for path in parts if path.suffix in {".bib", ".css", ".js", ".svg", ".yml"}}
     parts = [path for path in parts if (path in shared) == frame]
     if frame:
         here = Path(__file__).parent
         parts += [ROOT / "_config.yml", ROOT / "requirements.lock"]
         parts += [here / "page.py", here / "questions.py", *sorted(here.glob("sphinxext/*.py"))]
+        parts.append(here / "polish.py")
     for path in parts:
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(path.read_bytes())
@@ -466,18 +507,13 @@ def remove_orphans() -> None:
         place = Path(*place.parts[place.parts[0] == "_sources" :])
         if not any((SOURCE / place).with_suffix(kind).exists() for kind in (".md", ".ipynb")):
             path.unlink()
+    for path in (HTML / "_static" / "frames").glob("*.js"):
+        if not (SOURCE / FRAMES / path.name).exists():
+            path.unlink()
 
 
 def _check_weight() -> None:
     for path in HTML.rglob("*.html"):
-        page_text = path.read_text(encoding="utf-8")
-        start = page_text.find(WIDGET_STATE)
-        state = page_text.find("</script>", start) - start if start >= 0 else 0
-        if state > widgets.MAX_BYTES:
-            raise BuildError(
-                f"{path.relative_to(HTML)}: its sliders weigh {state / 1e6:.1f} MB together; the "
-                f"limit is {widgets.MAX_BYTES / 1e6:.0f} MB: draw fewer or smaller frames."
-            )
         weight = path.stat().st_size
         if weight > PAGE_LIMIT:
             raise BuildError(

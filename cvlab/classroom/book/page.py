@@ -1,32 +1,13 @@
-"""A Sphinx extension of the book: serves its own libraries and mends faults of the page template.
+"""A Sphinx extension of the book: brings its scripts and mends faults of the page template.
 
 Enabled in `_config.yml`. Each step names the fault it mends, so that it can go when the fault does.
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-VENDOR = "vendor"
-REQUIRE = f"{VENDOR}/require.js"
-WIDGETS = f"{VENDOR}/@jupyter-widgets/html-manager/dist/embed-amd.js"
-MATHJAX = f"{VENDOR}/mathjax/tex-mml-chtml.js"
-
-
-def _has_vendor(app: Any) -> bool:
-    return (Path(app.srcdir) / "assets" / WIDGETS).exists()
-
-
-def serve_own_libraries(app: Any, config: Any) -> None:
-    """Point the book at the libraries it carries; without them the public CDN's stay in force."""
-    if _has_vendor(app):
-        config.nb_ipywidgets_js = {REQUIRE: {}, WIDGETS: {}}
-        config.mathjax_path = MATHJAX
-        config.mathjax_options = {"defer": "defer"}
-    # The right-click menu would fetch its extensions from a CDN.
-    config.mathjax3_config = {"options": {"enableMenu": False}}
+VENDOR = "vendor"  #: where libraries from npm lie among the book's own files
 
 
 def disconnect_thebe(app: Any) -> None:
@@ -40,12 +21,7 @@ def disconnect_thebe(app: Any) -> None:
 
 
 def mend_page(app: Any, pagename: str, _template: str, context: dict, _doctree: Any) -> None:
-    """Set what depends on the page: paths of the widgets' fonts, and which buttons it has."""
-    pathto = context["pathto"]
-    # html-manager looks for its icon fonts relative to require.js's base, by default the page.
-    base = pathto("_static", resource=True) + f"/{VENDOR}/" if _has_vendor(app) else ""
-    app.add_js_file(None, body=f"window.cvlabVendor = {json.dumps(base)};", priority=1)
-    app.add_js_file("cvlab.js", priority=2)
+    """Set what depends on the page: its text, and which buttons it has."""
     context["body"] = mend_body(context.get("body") or "")
     if pagename == "index":
         # The front page is no chapter to open in Colab; its buttons would lead to no file.
@@ -68,10 +44,11 @@ def mend_body(body: str) -> str:
 
 def setup(app: Any) -> dict[str, Any]:
     """Register the extension."""
-    app.connect("config-inited", serve_own_libraries)
     app.connect("builder-inited", disconnect_thebe, priority=0)
     # After the theme has put its buttons into the context (priority 500).
     app.connect("html-page-context", mend_page, priority=900)
+    app.add_js_file("cvlab.js", priority=2)
+    app.add_js_file("explore.js", priority=2)
     app.add_css_file("cvlab.css")
     app.add_css_file("figures.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
