@@ -265,6 +265,7 @@ def opened(html, address, window, name):
     """
     with Visit(window, f"{address}/{name}") as visit:
         visit.page.wait_for_load_state("networkidle")
+        visit.at_first = set(visit.requests)
         visit.unfold()
         yield visit
 
@@ -292,6 +293,13 @@ class AnyPage:
         inside = (address, "data:", "blob:")
         assert [url for url in visit.requests if not url.startswith(inside)] == []
         assert visit.errors == []
+
+    def test_a_first_visit_is_light(self, html, address, visit, name):
+        """All that is loaded before a reader moves, with nothing in the browser's store."""
+        inside = [url for url in visit.at_first if url.startswith(address)]
+        files = {html / url.removeprefix(f"{address}/").partition("?")[0] for url in inside}
+        assert html / name in files
+        assert sum(file.stat().st_size for file in files) <= 2_500_000
 
     def test_no_line_of_code_is_cut_on_a_laptop(self, visit, name):
         cut = visit.page.evaluate(
