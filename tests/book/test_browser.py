@@ -546,6 +546,22 @@ def test_frames_that_do_not_come_are_asked_for_again(address, browser):
     place.close()
 
 
+def test_nothing_is_kept_but_what_the_reader_does(address, browser):
+    """No cookie, and in the browser's store only the colours chosen and the answers given."""
+    place = context(browser)
+    with Visit(place, f"{address}/index.html") as visit:
+        visit.page.goto(f"{address}/{CHAPTERS[0]}")
+        question = visit.page.locator(".cvlab-question:has([type=radio])").first
+        question.get_by_role("radio").first.check()
+        question.get_by_role("button", name="Check").click()
+        kept = visit.page.evaluate("Object.keys(localStorage)")
+        assert {key for key in kept if not key.startswith("cvlab")} <= {"mode", "theme"}
+        assert any(key.startswith("cvlab") for key in kept)
+        assert visit.page.evaluate("Object.keys(sessionStorage)") == []
+        assert place.cookies() == []
+    place.close()
+
+
 def test_no_script_stands_in_the_markup(html):
     """The server of these tests forbids it, as a strict one does; so nothing would run."""
     for name in PAGES:
@@ -661,7 +677,7 @@ ASKED = {
     "color histogram": ["06_evaluation"],
     "backpropogation": ["08_backprop"],
     "batch normalization": ["09_convolution"],
-    "non-maximum supression": ["15_boxes"],
+    "non-maximum supression": ["15_boxes"],  # codespell:ignore supression
     "face detection": ["14_viola_jones"],
     "semantic segmentation": ["19_segmentation"],
     "optical flow": ["31c_motion"],

@@ -8,16 +8,18 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from waiting import GIVE_UP, processor_time
 
 from cvlab.classroom import bootstrap, cli, exercises, notebooks
-from cvlab.classroom.book import build, questions, systems
+from cvlab.classroom.book import address, build, questions, systems
 from cvlab.classroom.notebooks import NotebookError
 from cvlab.classroom.running import execute
 
@@ -381,6 +383,21 @@ class TestBook:
         build.remove_orphans()
         left = [path for path in (tmp_path / "html").rglob("*") if path.is_file()]
         assert {path.relative_to(tmp_path / "html").as_posix() for path in left} == {*kept}
+
+
+def test_the_citation_agrees_with_the_package():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert cited["version"] == project["version"]
+    assert cited["repository-code"] == address.current()
+    guide = (ROOT / "book" / "how_to_use.md").read_text(encoding="utf-8")
+    for line in (
+        f"title = {{{cited['title']}}}",
+        f"url = {{{cited['repository-code']}}}",
+        f"note = {{Version {cited['version']}}}",
+        f"author = {{{{{cited['authors'][0]['name']}}}}}",
+    ):
+        assert line in guide
 
 
 class TestBootstrap:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import re
 import subprocess
 import textwrap
+import types
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT, missing
+from PIL import Image
 from sphinx.environment import BuildEnvironment
 
 from cvlab.classroom.book import questions
-from cvlab.classroom.book.sphinxext import formulas, numbers, search
+from cvlab.classroom.book.sphinxext import formulas, numbers, search, shared
 
 CONFIG = """
 extensions = ["myst_nb", "sphinxcontrib.bibtex", "cvlab.classroom.book.sphinxext"]
@@ -83,8 +87,6 @@ class Project:
         path.write_text(text, encoding="utf-8")
 
     def build(self, parallel: int = 1) -> BuildEnvironment:
-        import io
-
         from sphinx.application import Sphinx
         from sphinx.util.docutils import docutils_namespace
 
@@ -372,12 +374,12 @@ class TestFormulas:
 
     def test_a_node_that_has_ended_is_named(self):
         formulas.typeset("x", False)
-        server = formulas._server(os.getpid())
+        server = formulas.server(os.getpid())
         server.kill()
         server.wait()
         with pytest.raises(RuntimeError, match="Node ended while it typeset formulas"):
             formulas.typeset("never typeset before", False)
-        formulas._server.cache_clear()
+        formulas.server.cache_clear()
         assert "katex" in formulas.typeset("never typeset before", False)
 
 
@@ -462,6 +464,73 @@ class TestSearch:
         found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
         assert found[0] == found[1]
         assert (found[0] is None) == (other is None)
+
+
+class TestShared:
+    """What search engines and chats see of a page."""
+
+    def page(self, project, conf="", body="Some *words* first.\n\nMore.", extra=""):
+        project.write("conf.py", f"{CONFIG}\nhtml_title = 'The book'\n{conf}\n")
+        project.write("chapters/03_steps.md", f"# 3. Steps & more\n\n{body}\n\n{extra}\n")
+        project.build()
+        page = project.page("chapters/03_steps")
+        found = {
+            tag.get("property") or tag.get("name"): tag["content"]
+            for tag in page("meta")
+            if tag.get("property") or tag.get("name")
+        }
+        return page, found
+
+    def test_a_page_says_what_it_is_and_where(self, project):
+        base = "https://owner.github.io/book/"
+        page, found = self.page(project, f"html_baseurl = {base!r}")
+        assert found["description"] == found["og:description"] == "Some words first. More."
+        assert found["og:title"] == "3. Steps & more"
+        assert found["og:site_name"] == "The book"
+        assert found["og:url"] == f"{base}chapters/03_steps.html"
+        assert page.select_one("link[rel=canonical]")["href"] == found["og:url"]
+        assert found["og:image"] == f"{base}_static/front_page.png"
+        sites = (project.folder / "out" / "sitemap.xml").read_text()
+        places = re.findall(r"<loc>(.*?)</loc>", sites)
+        assert found["og:url"] in places
+        assert len(places) == len(set(places)) == 3
+
+    def test_its_first_picture_becomes_a_card(self, project):
+        picture = Image.new("RGB", (300, 400), (200, 10, 10))
+        file = io.BytesIO()
+        picture.save(file, "webp", lossless=True)
+        data = base64.b64encode(file.getvalue()).decode()
+        tag = f'<img class="cvlab-figure" alt="red" src="data:image/webp;base64,{data}">'
+        base = "https://owner.github.io/book/"
+        _, found = self.page(project, f"html_baseurl = {base!r}", extra=tag)
+        assert found["og:image"] == f"{base}_static/cards/chapters-03_steps.png"
+        with Image.open(project.folder / "out/_static/cards/chapters-03_steps.png") as card:
+            assert card.size == shared.SIZE
+            colours = card.convert("RGB")
+            assert colours.getpixel((600, 315)) == (200, 10, 10)
+            assert colours.getpixel((10, 10)) == (255, 255, 255)
+
+    def test_without_an_address_only_the_description_stands(self, project):
+        page, found = self.page(project)
+        assert found["description"] == "Some words first. More."
+        assert not [name for name in found if name.startswith("og:")]
+        assert page.select_one("link[rel=canonical]") is None
+        assert not (project.folder / "out" / "sitemap.xml").exists()
+
+    def test_the_address_follows_from_the_repository(self):
+        config = types.SimpleNamespace(html_baseurl="", html_theme_options={})
+        shared.find_address(None, config)
+        assert config.html_baseurl == ""
+        config.html_theme_options = {"repository_url": "https://github.com/Owner/book"}
+        shared.find_address(None, config)
+        assert config.html_baseurl == "https://owner.github.io/book/"
+
+    def test_a_long_beginning_ends_with_a_word(self):
+        text = "word, " * 60
+        short = shared.shortened(text)
+        assert len(short) <= shared.SENTENCE
+        assert short.endswith("word …")
+        assert shared.shortened("short") == "short"
 
 
 class TestCitations:

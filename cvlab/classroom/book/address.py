@@ -12,7 +12,20 @@ from cvlab.classroom.notebooks import ROOT, repository_files, write
 #: An address of this repository wherever one may be written: page, Colab link, install line, git.
 _KNOWN = re.compile(r"github\.com[/:]([\w.-]+/[\w.-]+?)(?=\.git\b|[/\"'\s)#@>\\`]|$)", re.M)
 _COLAB = re.compile(r"colab\.research\.google\.com/github/([\w.-]+/[\w.-]+)")
-_TEXT = {".cfg", ".ipynb", ".json", ".md", ".py", ".toml", ".yml", ".yaml", ".bib", ".css", ".js"}
+_TEXT = {
+    ".cff",
+    ".cfg",
+    ".ipynb",
+    ".json",
+    ".md",
+    ".py",
+    ".toml",
+    ".yml",
+    ".yaml",
+    ".bib",
+    ".css",
+    ".js",
+}
 
 
 def current(root: Path = ROOT) -> str:

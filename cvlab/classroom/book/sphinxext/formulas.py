@@ -52,7 +52,7 @@ def available() -> bool:
 
 
 @cache
-def _server(_process: int) -> subprocess.Popen:
+def server(_process: int) -> subprocess.Popen:
     """Start KaTeX once a process, for Sphinx may fork; it ends when its input does, with it."""
     command = [node() or "node", "-e", _SERVE, str(KATEX)]
     pipe = subprocess.PIPE
@@ -67,13 +67,13 @@ def typeset(tex: str, display: bool) -> str:
         ValueError: if KaTeX does not understand it.
         RuntimeError: if Node has ended.
     """
-    server = _server(os.getpid())
-    assert server.stdin
-    assert server.stdout
+    katex = server(os.getpid())
+    assert katex.stdin
+    assert katex.stdout
     try:
-        server.stdin.write(json.dumps({"tex": tex, "display": display}) + "\n")
-        server.stdin.flush()
-        answer = json.loads(server.stdout.readline())
+        katex.stdin.write(json.dumps({"tex": tex, "display": display}) + "\n")
+        katex.stdin.flush()
+        answer = json.loads(katex.stdout.readline())
     except (OSError, ValueError):
         raise RuntimeError("Node ended while it typeset formulas; build the book again.") from None
     if "error" in answer:
