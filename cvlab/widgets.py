@@ -166,8 +166,8 @@ class Explorer:
         """Return the explorer for a page without a kernel, as HTML.
 
         Returns:
-            Controls of the browser's own, the frame shown first, a sentence for readers without
-            scripts, and every frame in the order of `positions`, as JSON.
+            Controls of the browser's own, the frame shown first, a sentence for readers on paper or
+            without scripts, and every frame in the order of `positions`, as JSON.
 
         Raises:
             ValueError: if the frames together exceed the 2 MB that a page may carry, or two
@@ -195,8 +195,8 @@ class Explorer:
         return (
             f'<div class="cvlab-explore">{"".join(controls)}'
             f'<div class="cvlab-picture">{frames[self._start]}</div>'
-            f'<p class="cvlab-still">Without scripts this figure stands still at '
-            f"{html.escape(shown)}.</p>"
+            f'<p class="cvlab-still">The figure at {html.escape(shown)}. Its controls need a '
+            "screen and scripts.</p>"
             f'<script type="application/json" class="cvlab-frames">{listed}</script></div>'
         )
 

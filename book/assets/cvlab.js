@@ -55,10 +55,10 @@ function revealFound() {
   });
 }
 
-// Paper cannot be unfolded. Code that was folded away stays so: it draws and checks.
+// Paper cannot be unfolded.
 let openedToPrint = [];
 addEventListener("beforeprint", () => {
-  const closed = document.querySelectorAll(".bd-content details:not(.hide):not([open])");
+  const closed = document.querySelectorAll(".bd-content details:not([open])");
   openedToPrint = [...closed];
   openedToPrint.forEach((fold) => { fold.open = true; });
 });

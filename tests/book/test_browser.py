@@ -557,7 +557,8 @@ def test_nothing_is_kept_but_what_the_reader_does(address, browser):
         kept = visit.page.evaluate("Object.keys(localStorage)")
         assert {key for key in kept if not key.startswith("cvlab")} <= {"mode", "theme"}
         assert any(key.startswith("cvlab") for key in kept)
-        assert visit.page.evaluate("Object.keys(sessionStorage)") == []
+        passing = visit.page.evaluate("Object.keys(sessionStorage)")
+        assert set(passing) <= {"sidebar-scroll-top"}, "how far the list of chapters is scrolled"
         assert place.cookies() == []
     place.close()
 
@@ -631,6 +632,30 @@ class TestDeeper:
             with Visit(browser, f"{address}/{name}{query}") as visit:
                 visit.page.wait_for_selector(".cvlab-deeper[open]")
                 assert visit.page.evaluate(is_open)[0]
+
+
+PAPER = {"width": 680, "height": 1000}  # A4 between its margins
+CUT = """() => {
+    const lines = [...document.querySelectorAll(".bd-content div.cell_input pre")];
+    const hidden = lines.filter(pre => !pre.checkVisibility({contentVisibilityAuto: true}));
+    const cut = lines.filter(pre => pre.scrollWidth > pre.clientWidth + 1);
+    const animated = document.getAnimations().filter(one => one.playState === "running");
+    return [lines.length, hidden.length, cut.length, animated.length];
+}"""
+
+
+@pytest.mark.parametrize("name", some(CHAPTERS))
+def test_on_paper_every_line_of_code_and_one_frame_of_each_slider_stands(address, browser, name):
+    with Visit(browser, f"{address}/{name}", viewport=PAPER) as visit:
+        visit.page.emulate_media(media="print")
+        visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        found, hidden, cut, animated = visit.page.evaluate(CUT)
+        assert found > 5
+        assert (hidden, cut, animated) == (0, 0, 0)
+        for explorer in visit.page.locator(".cvlab-explore").all():
+            assert explorer.locator("img.cvlab-frame").first.is_visible()
+            assert explorer.locator(".cvlab-still").is_visible()
+            assert not explorer.locator(CONTROLS).first.is_visible()
 
 
 def test_citations_are_printed_as_the_bibliography_lists_them(html):

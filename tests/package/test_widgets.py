@@ -142,7 +142,8 @@ def test_start_labels_and_mappings(drawn):
     assert soup.select_one(f'label[for="{slider["id"]}"]').text == "height (cm)"
     assert soup.select_one(".cvlab-readout").text == "9"
     assert soup.select_one("input[checked]").parent.text == "grey"
-    assert soup.select_one(".cvlab-still").text.endswith("at height (cm): 9, shade: grey.")
+    still = soup.select_one(".cvlab-still").text
+    assert still.startswith("The figure at height (cm): 9, shade: grey. ")
     assert soup.select_one(".cvlab-picture img")["alt"] in frames[2, 1]
 
 
