@@ -408,6 +408,17 @@ class TestEachNotebookRunsOnce:
         assert (status, runs) == (0, ["chapters/01_first", "chapters/02_second"]), printed
         assert "2 passed" in printed
 
+    def test_broken_markup_is_named_with_its_place(self, course):
+        code = "from cvlab import second"
+        course.notebook("chapters/02_second", "# Two\n\n<details>", code)
+        status, printed, _ = course.command("book", "--serve", "0")
+        assert status == 1
+        assert "chapters/02_second.ipynb, cell 'text', line 3: <details> is never closed" in printed
+        course.notebook("chapters/02_second", "# Two\n\nHalf \ud83d of it.", code)
+        status, printed, _ = course.command("book", "--serve", "0")
+        assert status == 1
+        assert "chapters/02_second.ipynb, cell 'text', line 3: the character U+D83D" in printed
+
     def test_all_run_and_all_failures_are_listed_before_anything_is_tested(self, course):
         course.notebook("chapters/01_first", "# One\n\n(here)=\n## Here", "raise KeyError('one')")
         course.notebook("solutions/01_first", "# Exercise", "raise KeyError('two')")

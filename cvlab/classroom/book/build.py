@@ -19,7 +19,7 @@ import nbformat
 
 from cvlab import widgets
 from cvlab.classroom import exercises, notebooks
-from cvlab.classroom.book import hygiene, layers, logo, page, polish, systems
+from cvlab.classroom.book import broken, hygiene, layers, logo, page, polish, systems
 from cvlab.classroom.book.sphinxext import chapter_number
 from cvlab.classroom.notebooks import ROOT
 from cvlab.classroom.running import budget, execute
@@ -95,13 +95,18 @@ def _make_pages(
 ) -> None:
     """Bring the pages up to date with the notebooks' runs and with everything else in them."""
     offline = fetch_libraries(report)
-    outline = lay_out(records)
+    try:
+        outline = lay_out(records)
+    except UnicodeEncodeError as error:  # half a character
+        raise BuildError("\n  ".join(broken.faults()) or str(error)) from None
     frame = hashlib.sha256(f"{_digest(frame=True)} {offline} {outline}".encode()).hexdigest()
     wanted = {"frame": frame, "pages": _digest(frame=False)}
     built = {} if full else _last_build()
     if HTML.exists() and built == wanted:
         report("Pages: up to date.")
         return
+    if found := broken.faults():
+        raise BuildError("\n  ".join(found))
     report("Pages: running Jupyter Book ...")
     STAMP.unlink(missing_ok=True)
     # Sphinx rewrites the pages whose source changed; what frames every page concerns them all.

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from cvlab.classroom import exercises, notebooks
-from cvlab.classroom.book import address, readable, sections, systems
+from cvlab.classroom.book import address, broken, readable, sections, systems
 from cvlab.classroom.grading.intake import tasks as grading
 from cvlab.classroom.notebooks import ROOT, NotebookError
 from cvlab.classroom.running import budget
@@ -466,5 +466,6 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     exercises.faults,
     address.faults,
     sections.faults,
+    broken.faults,
     *readable.RULES,
 )
