@@ -93,7 +93,7 @@ else {
           const places = page.places.slice(0, 3).filter((id) => sections[id][1]);
           const inside = places.map((id) => made("li", {},
             made("a", { href: `${address}#${sections[id][1]}`, textContent: sections[id][2] }),
-            made("p", { textContent: sections[id][3] ? `${sections[id][3]} …` : "" })));
+            made("p", { textContent: sections[id][3] })));
           list.append(made("li", {},
             made("a", { href: address, textContent: title, className: "cvlab-found-page" }),
             made("span", { textContent: KINDS[kind] ? ` ${KINDS[kind]}` : "" }),

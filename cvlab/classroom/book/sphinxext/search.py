@@ -42,8 +42,10 @@ const telling = (text) => split(text)
 
 index.addAll(sections.map(([number, anchor, heading, text], id) => (
   { id, title: anchor ? "" : pages[number][1], heading, text: telling(text) })));
+const beginning = (text) => (
+  text.length > SNIPPET ? text.slice(0, SNIPPET).replace(/\\s+\\S*$/, " …") : text);
 const shown = sections.map(([number, anchor, heading, text]) => (
-  [number, anchor, heading, text.slice(0, SNIPPET)]));
+  [number, anchor, heading, beginning(text)]));
 const found = JSON.stringify({ pages, sections: shown, index });
 require("fs").writeFileSync(target, `cvlabSearch(${found});\n`);
 """.replace("SNIPPET", str(SNIPPET))
