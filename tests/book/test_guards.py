@@ -170,7 +170,7 @@ def test_a_link_to_a_section_that_is_not_there(copy):
     def plant(cells):
         first(cells, "markdown")["source"] += (
             "\n\n[a](05_edges.ipynb#no-such-section), [b](05_edges.ipynb#the-gradient-two-central-"
-            "differences), [c](99_none.ipynb#a), [d](../book/errata.md#nothing)"
+            "differences), [c](99_none.ipynb#a), [d](../errata.md#nothing), [e](../glossary.md#glossary)"
         )
 
     edit(root / "chapters" / "01_knn.ipynb", plant)
@@ -178,7 +178,7 @@ def test_a_link_to_a_section_that_is_not_there(copy):
     assert sections.faults(root) == [
         f"{name}05_edges.ipynb has no section with the anchor 'no-such-section'.",
         f"{name}99_none.ipynb#a names a file that is not there.",
-        f"{name}../book/errata.md has no section with the anchor 'nothing'.",
+        f"{name}../errata.md has no section with the anchor 'nothing'.",
     ]
 
 

@@ -56,8 +56,9 @@ def faults(root: Path = ROOT) -> list[str]:
     for page in filter(Path.exists, pages):
         for target, anchor in _LINK.findall(_text(page)):
             path = (page.parent / target).resolve()
-            if page.parent.name == "book" and not path.exists():  # written as the book sees it
-                path = (root / target).resolve()
+            if not path.exists():  # written as the book sees it, in which book/ is the root
+                here = root if page.parent.name == "book" else root / "book" / "chapters"
+                path = (here / target).resolve()
             name = page.relative_to(root).as_posix()
             if not path.exists():
                 found.append(f"{name}: {target}#{anchor} names a file that is not there.")
