@@ -170,7 +170,8 @@ def test_a_link_to_a_section_that_is_not_there(copy):
     def plant(cells):
         first(cells, "markdown")["source"] += (
             "\n\n[a](05_edges.ipynb#no-such-section), [b](05_edges.ipynb#the-gradient-two-central-"
-            "differences), [c](99_none.ipynb#a), [d](../errata.md#nothing), [e](../glossary.md#glossary)"
+            "differences), [c](99_none.ipynb#a), [d](../errata.md#nothing), "
+            "[e](../glossary.md#glossary)"
         )
 
     edit(root / "chapters" / "01_knn.ipynb", plant)
