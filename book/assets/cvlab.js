@@ -4,7 +4,7 @@
 
 // A wide block that scrolls must be reachable by keyboard.
 function mendScrolling() {
-  const blocks = "pre, .math, .pst-scrollable-table-container";
+  const blocks = "pre, .math, .katex-display, .pst-scrollable-table-container";
   document.querySelectorAll(blocks).forEach((block) => {
     if (block.scrollWidth > block.clientWidth) block.setAttribute("tabindex", "0");
   });
