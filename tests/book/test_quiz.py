@@ -265,7 +265,8 @@ def test_all_questions_of_the_course_arrive(html, tmp_path):
         for cell in load(path)["cells"]
         if cell["cell_type"] == "markdown"
     ]
-    assert len(asked) == sum(len(questions.questions(source)) for source in sources) > 100
+    assert len(asked) == sum(len(questions.questions(source)) for source in sources)
+    assert len(asked) >= 4 * len(paths) > 0  # of the chapters whose turn it is
     assert len({one.key for one in asked}) == len(asked), "no two are the same"
     quiz.write_moodle(asked, tmp_path / "q.xml")
     quiz.write_qti(asked, tmp_path / "q.zip")
