@@ -299,8 +299,8 @@ class AnyPage:
         inside = [url for url in visit.at_first if url.startswith(address)]
         files = {html / url.removeprefix(f"{address}/").partition("?")[0] for url in inside}
         assert html / name in files
-        most = 2_500_000 if name.endswith("04_filtering.html") else 4_000_000
-        assert sum(file.stat().st_size for file in files) <= most
+        assert sum(file.stat().st_size for file in files) <= 2_500_000
+        assert not [file for file in files if file.name.startswith("fa-")], "a font of icons"
 
     def test_no_line_of_code_is_cut_on_a_laptop(self, visit, name):
         cut = visit.page.evaluate(

@@ -25,7 +25,7 @@ PAGE = """<!doctype html><html data-content_root="../"><head>
 </head><body>
 <button onclick="window.print()"><i class="fab fa-github"></i></button>
 <i class="theme-switch fa-solid fa-sun          fa-lg" data-mode="light"></i>
-<i class="fa-solid fa-arrow-up"></i><i>in italics</i>
+<span class="fa-solid fa-arrow-up"></span><i>in italics</i><span class="far away"></span>
 </body></html>
 """
 
@@ -65,6 +65,7 @@ def test_icons_become_pictures_of_their_own(static):
     assert sun["class"] == ["svg-inline--fa", "theme-switch", "fa-solid", "fa-sun", "fa-lg"]
     assert all(svg["aria-hidden"] == "true" for svg in (brand, sun, arrow))
     assert page.i.string == "in italics"
+    assert page.span["class"] == ["far", "away"]
     with pytest.raises(ValueError, match="the theme has no icon 'unicorn'"):
         polish.page('<i class="fas fa-unicorn"></i>', static)
 

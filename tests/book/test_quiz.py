@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from cvlab.classroom import cli
 from cvlab.classroom.book import questions, quiz
+from cvlab.classroom.book.readable import QUESTIONS
 from cvlab.classroom.notebooks import ROOT, files, load
 from cvlab.classroom.running import execute
 
@@ -266,7 +267,7 @@ def test_all_questions_of_the_course_arrive(html, tmp_path):
         if cell["cell_type"] == "markdown"
     ]
     assert len(asked) == sum(len(questions.questions(source)) for source in sources)
-    assert len(asked) >= 4 * len(paths) > 0  # of the chapters whose turn it is
+    assert len(asked) >= QUESTIONS * len(paths) > 0  # of the chapters whose turn it is
     assert len({one.key for one in asked}) == len(asked), "no two are the same"
     quiz.write_moodle(asked, tmp_path / "q.xml")
     quiz.write_qti(asked, tmp_path / "q.zip")

@@ -1,6 +1,6 @@
-"""What is done to the built pages: no script in the markup, and no library for a few icons.
+"""What is done to the built pages: no script in the markup, no library or font for a few icons.
 
-The theme brings 1.5 MB of icons for a dozen, loads the index of the search into every page, and
+The theme brings 1.5 MB of icons, and a font of more, for a dozen, loads the index of the search into every page, and
 writes scripts into the markup, which a server with a strict policy (`script-src 'self'`) forbids.
 `pages` mends that in the HTML; a page that is mended already stays as it is.
 """
@@ -18,7 +18,9 @@ SCRIPTS = "inline"  # below _static
 
 _SCRIPT = re.compile(r"<script\b(?P<attributes>[^>]*)>(?P<code>.*?)</script>\s*", re.S)
 _ICON = re.compile(
-    r'<i (?P<before>[^>]*?)class="(?P<classes>[^"]*\bfa-[^"]*)"(?P<after>[^>]*)></i>', re.S
+    r'<(?P<tag>i|span) (?P<before>[^>]*?)class="(?P<classes>[^"]*\bfa-[^"]*)"(?P<after>[^>]*)>'
+    r"</(?P=tag)>",
+    re.S,
 )
 _SOURCE = re.compile(r'\bsrc="(?P<root>(?:\.\./)*)(?P<path>[^"?]*)')
 _ONCLICK = re.compile(r' onclick="(\w+(?:\.\w+)*)\(\)"')
