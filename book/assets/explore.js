@@ -78,7 +78,7 @@
       if (!entries.some((entry) => entry.isIntersecting)) return;
       near.disconnect();
       load().catch(() => {}); // said when the reader moves a control
-    }, { rootMargin: "1000px" });
+    }, { rootMargin: "400px" });
     near.observe(explorer);
   }
 

@@ -77,7 +77,14 @@ def test_a_mended_page_stays_as_it_is(static):
     (html / "chapters").mkdir()
     for name in ("chapters/01_knn.html", "search.html", "_static/webpack-macros.html"):
         (html / name).write_text(PAGE)
+    style = static / "styles" / "pydata-sphinx-theme.css"
+    style.parent.mkdir()
+    kept = ".a{b:c}%s.fa-lg{font-size:1em}.bd a:before{content:'#'}"
+    style.write_text(
+        kept % '.fa-sun:before{content:"\\f185"}.fa-a:before,.fa-b:before{content:"b"}'
+    )
     polish.pages(html)
+    assert style.read_text() == kept % ""
     assert (html / "chapters" / "01_knn.html").read_text() == once
     assert "searchindex" in (html / "search.html").read_text()
     assert (html / "_static" / "webpack-macros.html").read_text() == PAGE

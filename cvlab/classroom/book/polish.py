@@ -1,8 +1,9 @@
 """What is done to the built pages: no script in the markup, no library or font for a few icons.
 
-The theme brings 1.5 MB of icons, and a font of more, for a dozen, loads the index of the search into every page, and
-writes scripts into the markup, which a server with a strict policy (`script-src 'self'`) forbids.
-`pages` mends that in the HTML; a page that is mended already stays as it is.
+The theme brings 1.5 MB of icons and a font of them for a dozen, loads the index of the search into
+every page, and writes scripts into the markup, which a server with a strict policy
+(`script-src 'self'`) forbids. `pages` mends that in the HTML; a page that is mended already stays
+as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 ICONS = "scripts/fontawesome.js"
 SCRIPTS = "inline"  # below _static
 
+STYLE = "styles/pydata-sphinx-theme.css"
+_NAMES = re.compile(r"(?<=\})(?:\.fa-[\w-]+:?:before,?)+\{content:[^}]*\}")  # of the font's letters
 _SCRIPT = re.compile(r"<script\b(?P<attributes>[^>]*)>(?P<code>.*?)</script>\s*", re.S)
 _ICON = re.compile(
     r'<(?P<tag>i|span) (?P<before>[^>]*?)class="(?P<classes>[^"]*\bfa-[^"]*)"(?P<after>[^>]*)>'
@@ -28,11 +31,17 @@ _SIZES = {"fa-solid", "fa-regular", "fa-brands", "fa-lg", "fa-xl", "fa-sm", "fa-
 
 
 def pages(folder: Path) -> None:
-    """Mend all pages of a built book.
+    """Mend all pages of a built book, and take two thousand letters of icons out of its style.
 
     Raises:
         ValueError: if an icon is not among the theme's.
     """
+    style = folder / "_static" / STYLE
+    if style.exists():
+        text = style.read_text(encoding="utf-8")
+        mended = _NAMES.sub("", text)
+        if mended != text:
+            style.write_text(mended, encoding="utf-8")
     for path in sorted(folder.rglob("*.html")):
         if "_static" in path.relative_to(folder).parts:
             continue
