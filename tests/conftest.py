@@ -17,12 +17,23 @@ from pathlib import Path
 import pytest
 
 from cvlab.classroom import notebooks
+from cvlab.classroom.running import turns
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
 IN_CI = os.environ.get("CI") == "true"
 #: Once a week tests that repeat themselves for each chapter take all; else the first stands for it.
 WEEKLY = os.environ.get("CVLAB_WEEKLY") == "1"
+#: The exercises that this run tests: `make test` says whose turn it is, pytest alone takes all.
+SOLUTIONS = list(notebooks.files(ROOT, ("solutions",)))
+IN_TURN = [
+    path.stem
+    for path in turns.due(
+        SOLUTIONS,
+        os.environ.get("CVLAB_PART") or "all",
+        beside=list(notebooks.files(ROOT, ("chapters",))),
+    )
+]
 
 
 def missing(what: str) -> None:

@@ -120,15 +120,17 @@ def make_test(options: argparse.Namespace) -> int:
     if turn != "all":
         say(
             f"Part {turn} of {turns.PARTS} has its turn, with what changed of late: {len(due)} of "
-            f"{len(chapters)} chapters (PART=all: every chapter)."
+            f"{len(chapters)} chapters and their exercises (PART=all: every chapter)."
         )
     # All notebooks run and all failures are listed, even if one of the first fails.
-    if _build(due=lambda _chapters: due, also=solutions, full=options.full):
+    solved = turns.due(solutions, turn, beside=chapters)
+    if _build(due=lambda _chapters: due, also=solved, full=options.full):
         say("cvlab: nothing was tested; mend this and run it again.")
         return 1
     # nbval compares the runs that the book was built from: no notebook runs twice.
     nbval = ["-p", "cvlab.classroom.running.nbval_stored", "--nbval-lax"]
     ran = [str(path.relative_to(ROOT)) for path in (*chapters, *solutions) if execute.record(path)]
+    os.environ["CVLAB_PART"] = turn  # the tests of exercises ask for it
     everything = ["tests", "cvlab", *ran]
     # What each test took, for `cvlab costs`.
     parallel = ["--dist", "loadscope", f"--junitxml={costs.REPORT}", "-o", "junit_family=xunit1"]

@@ -8,17 +8,15 @@ import re
 
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import IN_TURN, ROOT
 from nbclient import NotebookClient
 from waiting import GIVE_UP
 
 from cvlab.classroom import exercises, notebooks
 from cvlab.classroom.running import kernel
 
+assert IN_TURN, "there is no solution notebook"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-NAMES = [path.stem for path in notebooks.files(ROOT, ("solutions",))]
-assert NAMES, "there is no solution notebook"
 
 
 def solution(name):
@@ -59,7 +57,7 @@ def printed(cell):
     return "".join(o.get("text", "") for o in cell.get("outputs", []))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", IN_TURN)
 def test_untouched_every_check_fails_kindly_and_nothing_else_fails(name):
     cells = run(exercise(name))
     checks = [cell for cell in cells if is_check(cell)]
@@ -100,7 +98,7 @@ def wrong_answers(name):
             yield task, cell, refused
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", IN_TURN)
 def test_solved_every_check_passes_and_two_wrong_answers_are_refused_in_place(name):
     """Put each answer where a student would write it, and run the student's own check."""
     found = {}

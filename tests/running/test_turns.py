@@ -68,9 +68,27 @@ def test_what_changed_of_late_has_a_turn(repository, tmp_path, monkeypatch):
         repository("a file", str(k))
     assert turns.changed() == {tmp_path / "a file", pages[2]}
     assert turns.due(pages, "1") == [pages[0], pages[2], pages[3]]
+    solved = [tmp_path / "solutions" / page.name for page in pages[:4]]
+    assert turns.due(solved, "1", beside=pages) == [solved[0], solved[2], solved[3]]
     pages[4].write_text("nobody's commit yet")
     pages[1].write_text("an edit")
     assert turns.changed() == {tmp_path / "a file", *pages[1:3], pages[4]}
+
+
+def test_an_exercise_has_the_turn_of_its_chapter(monkeypatch, tmp_path):
+    monkeypatch.setattr(turns, "changed", set)
+    chapters = [tmp_path / "chapters" / f"{k:02}_about_{k}.ipynb" for k in range(9)]
+    solved = [tmp_path / "solutions" / page.name for page in chapters if page.stem[1] in "2457"]
+    for part in "123":
+        due = {page.name for page in turns.due(chapters, part)}
+        exercises = turns.due(solved, part, beside=chapters)
+        assert [page.name for page in exercises] == [p.name for p in solved if p.name in due]
+    assert turns.due(solved, "all", beside=chapters) == solved
+    alone = tmp_path / "solutions" / "99_alone.ipynb"
+    assert all(alone in turns.due([*solved, alone], part, beside=chapters) for part in "123")
+    answers = tmp_path / "tests" / "right_answers" / "about_5.py"
+    monkeypatch.setattr(turns, "changed", lambda: {answers})
+    assert {5, 2} == {int(page.stem[:2]) for page in turns.due(solved, "3", beside=chapters)}
 
 
 def test_without_a_repository_or_git(tmp_path, monkeypatch):

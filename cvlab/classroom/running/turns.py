@@ -1,9 +1,10 @@
-"""Which pages a run of the tests executes: one part in turn, and what changed of late.
+"""Which notebooks a run of the tests executes: one part in turn, and what changed of late.
 
-To execute every page takes longer with each chapter; the tests must not. So a page's turn comes
-with one commit in `PARTS`, by the commit's name: the same commit always runs the same pages. A
-page whose notebook changed in the last `RECENT` commits has a turn as well. `make book` executes
-all pages, and so do the weekly tests.
+To execute every notebook takes longer with each chapter; the tests must not. So a chapter's turn
+comes with one commit in `PARTS`, by the commit's name: the same commit always runs the same ones.
+Its exercise has its turn with it: the solution, the probes and the answers in another style. What
+changed in the last `RECENT` commits has a turn as well. `make book` executes all pages, and the
+weekly tests everything.
 """
 
 from __future__ import annotations
@@ -35,18 +36,27 @@ def part() -> str:
     return str(int(commit[:8] or "0", 16) % PARTS + 1)
 
 
-def due(pages: Sequence[Path], turn: str) -> list[Path]:
-    """Return the pages that have their turn.
+def due(pages: Sequence[Path], turn: str, beside: Sequence[Path] = ()) -> list[Path]:
+    """Return the notebooks that have their turn.
 
     Args:
         pages: notebooks in the book's order; neighbours, which cost alike, are in different parts.
         turn: see `part`.
+        beside: the chapters, if `pages` are their solutions: equal names have one turn.
     """
     if turn == "all":
         return list(pages)
-    of_part = set(pages[int(turn) - 1 :: PARTS])
-    lately = changed()
-    return [page for page in pages if page in of_part or page in lately]
+    names = [page.stem for page in beside or pages]
+    of_part = set(names[int(turn) - 1 :: PARTS])
+    # A solution without a chapter would never have a turn.
+    of_part |= {page.stem for page in pages} - set(names)
+    lately = {path.stem for path in changed()}
+    return [page for page in pages if page.stem in of_part or lately & {page.stem, topic(page)}]
+
+
+def topic(page: Path) -> str:
+    """Return a notebook's name without its number, as the module of its right answers has it."""
+    return page.stem.partition("_")[2] or page.stem
 
 
 def changed() -> set[Path]:
