@@ -19,7 +19,7 @@ import nbformat
 
 from cvlab import widgets
 from cvlab.classroom import exercises, notebooks
-from cvlab.classroom.book import broken, hygiene, layers, logo, page, polish, systems
+from cvlab.classroom.book import broken, hygiene, layers, logo, page, polish, syllabus, systems
 from cvlab.classroom.book.sphinxext import chapter_number
 from cvlab.classroom.notebooks import ROOT
 from cvlab.classroom.running import budget, execute
@@ -75,7 +75,7 @@ def make(
     Raises:
         BuildError: if a notebook fails, a page is too heavy or Sphinx warns.
     """
-    found = [*exercises.faults(), *hygiene.contents()]
+    found = [*exercises.faults(), *hygiene.contents(), *syllabus.faults()]
     if found:
         raise BuildError("\n  ".join(found))
     front, chapters = ROOT / "book" / "index.ipynb", list(notebooks.files(ROOT, ("chapters",)))
@@ -235,6 +235,7 @@ def lay_out(records: dict[Path, dict[str, Any] | None]) -> str:
             if cell["metadata"].get("nbgrader", {}).get("grade"):
                 _fold(cell, "the self-check")
         wanted[f"exercises/{path.name}"] = _content(exercise)
+    wanted["syllabus.md"] = syllabus.page().encode()
     wanted["systems.md"] = systems.page().encode()
     wanted["run_times.md"] = run_times(records).encode()
     wanted["logo.svg"] = logo.logo_svg().encode()

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from cvlab.classroom import exercises, notebooks
-from cvlab.classroom.book import address, broken, readable, sections, systems
+from cvlab.classroom.book import address, broken, readable, sections, syllabus, systems
 from cvlab.classroom.grading.intake import tasks as grading
 from cvlab.classroom.notebooks import ROOT, NotebookError
 from cvlab.classroom.running import budget
@@ -463,6 +463,7 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     version,
     budget.faults,
     systems.faults,
+    syllabus.faults,
     exercises.faults,
     address.faults,
     sections.faults,

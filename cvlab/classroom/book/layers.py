@@ -66,6 +66,11 @@ class Extent:
         spent = self.words / WORDS_PER_MINUTE + self.lines / LINES_PER_MINUTE
         return max(5, 5 * round((spent + MINUTES_PER_FIGURE * self.figures) / 5))
 
+    def __add__(self, other: Extent) -> Extent:
+        return Extent(
+            self.words + other.words, self.lines + other.lines, self.figures + other.figures
+        )
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -73,31 +78,36 @@ class Piece:
 
     cell: Any
     text: str
-    deeper: bool
+    section: str | None  # the Deeper section's title without that word, None in the core
+
+    @property
+    def deeper(self) -> bool:
+        """Whether it belongs to the second layer."""
+        return self.section is not None
 
 
 def pieces(cells: list[Any]) -> Iterator[Piece]:
-    """Iterate over a notebook's cells, Markdown divided where its layer changes."""
-    level = 0  # of the heading that opened the Deeper section, 0 in the core
+    """Iterate over a notebook's cells, Markdown divided where a Deeper section begins or ends."""
+    level, section = 0, None  # of the heading that opened the Deeper section
     for cell in cells:
         source = "".join(cell["source"])
         if cell["cell_type"] != "markdown":
-            yield Piece(cell, source, level > 0)
+            yield Piece(cell, source, section)
             continue
         hidden = _FENCE.sub(lambda fence: " " * len(fence[0]), source)
         start = 0
         for heading in _HEADING.finditer(hidden):
             depth, opens = len(heading[1]), heading[2].startswith(DEEPER)
-            was = level
-            if level and depth <= level:
-                level = 0
-            if opens and not level:
-                level = depth
-            if level != was and source[start : heading.start()].strip():
-                yield Piece(cell, source[start : heading.start()], was > 0)
-            if level != was:
+            was = section
+            if section is not None and depth <= level:
+                section = None
+            if opens and section is None:
+                level, section = depth, heading[2].removeprefix(DEEPER).strip()
+            if section != was and source[start : heading.start()].strip():
+                yield Piece(cell, source[start : heading.start()], was)
+            if section != was:
                 start = heading.start()
-        yield Piece(cell, source[start:], level > 0)
+        yield Piece(cell, source[start:], section)
 
 
 def presents(source: str) -> str | None:
@@ -144,9 +154,16 @@ def code_lines(source: str) -> int:
 
 def extents(cells: list[Any]) -> tuple[Extent, Extent]:
     """Return what the core and the Deeper sections of a notebook hold."""
-    core, deeper = Extent(), Extent()
+    held = sections(cells)
+    core = held.pop(None, Extent())
+    return core, sum(held.values(), Extent())
+
+
+def sections(cells: list[Any]) -> dict[str | None, Extent]:
+    """Return what each Deeper section of a notebook holds, by its title; under None the core."""
+    held: dict[str | None, Extent] = {}
     for piece in pieces(cells):
-        extent = deeper if piece.deeper else core
+        extent = held.setdefault(piece.section, Extent())
         if piece.cell["cell_type"] == "markdown":
             extent.words += words(piece.text)
             extent.figures += len(re.findall(r"!\[|<img\b|^```\{figure\}", piece.text, re.M))
@@ -154,7 +171,7 @@ def extents(cells: list[Any]) -> tuple[Extent, Extent]:
             extent.figures += len(re.findall(r"\b(?:plot\.show|explore)\(", piece.text))
             if not folded(piece.cell):
                 extent.lines += code_lines(piece.text)
-    return core, deeper
+    return held
 
 
 def table(paths: list[Path]) -> str:
