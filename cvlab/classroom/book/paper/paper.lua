@@ -1,0 +1,63 @@
+-- What pandoc's own writers lack: alternative texts in Typst, equations with the numbers that the
+-- pages give them, and blocks with a look of their own, which are functions in `book.typ`.
+
+local function quoted(text)
+  return '"' .. text:gsub('[\\"]', '\\%0') .. '"'
+end
+
+local known = {
+  system = true, note = true, question = true, folded = true, fold = true, picture = true,
+  caption = true, output = true,
+}
+
+local function raw(text)
+  return pandoc.RawBlock('typst', text)
+end
+
+local function within(opening, blocks, closing)
+  blocks:insert(1, raw(opening))
+  blocks:insert(raw(closing))
+  return blocks
+end
+
+if FORMAT:match 'typst' then
+  function Image(image)
+    local call = '#image(' .. quoted(image.src)
+    call = call .. ', alt: ' .. quoted(pandoc.utils.stringify(image.caption))
+    if image.attributes.width then
+      call = call .. ', width: ' .. image.attributes.width
+    end
+    return pandoc.RawInline('typst', call .. ')')
+  end
+
+  function Span(span)
+    if span.classes:includes 'eqno' then
+      return {}
+    elseif span.identifier ~= '' then -- a label needs something that it stands beside
+      span.content:insert(1, pandoc.RawInline('typst', '#metadata(none)<' .. span.identifier .. '>'))
+      return span.content
+    end
+  end
+
+  function Div(div)
+    local label = div.identifier ~= '' and ' <' .. div.identifier .. '>' or ''
+    if div.classes:includes 'newpage' then
+      return raw '#pagebreak(weak: true)'
+    elseif div.classes:includes 'equation' then
+      local number = div.attributes.number
+      local opening = number and '#numbered("' .. number .. '")[' or '#block[' 
+      return within(opening, div.content, ']' .. label)
+    end
+    for _, class in ipairs(div.classes) do
+      if known[class] then
+        return within('#' .. class .. '[', div.content, ']' .. label)
+      end
+    end
+  end
+
+  function CodeBlock(block)
+    if block.classes:includes 'output' then
+      return within('#output[', pandoc.Blocks { pandoc.CodeBlock(block.text) }, ']')
+    end
+  end
+end
