@@ -23,13 +23,13 @@ from PIL import Image, UnidentifiedImageError
 
 WIDE = 760  #: CSS pixels on a line: pictures are a little smaller than on a screen
 HIGH = 570  #: and on half a page: what is higher would leave more than that empty before it
-LONGEST = 90  #: letters without a place to break that fit on a line of code
 
 # Of a page of megabytes these two are most; without them it is parsed ten times as fast.
 _TYPESET = re.compile(r'<span class="katex-html"')
 _SPAN = re.compile(r"<(/?)span\b")
 _PRE = re.compile(r"(<pre\b[^>]*>)(.*?)(</pre>)", re.S)
 _TEX = 'annotation[encoding="application/x-tex"]'
+_CANONICAL = re.compile(r'<link rel="canonical" href="([^"]*)"')
 _DATA = re.compile(r"data:image/([\w.+-]+);base64,(.*)", re.S)
 _ENDING = {"jpeg": "jpg", "svg+xml": "svg"}
 
@@ -141,12 +141,13 @@ def _article(path: Path, name: str) -> tuple[Tag, str]:
     """Return a page's text, and the page's address on the web."""
     if not path.exists():
         raise PaperError(f"the built book has no page {name}; run `make book SERVE=0` first.")
-    soup = BeautifulSoup(slim(path.read_text(encoding="utf-8")), "html.parser")
-    article = soup.select_one("article.bd-article")
-    if article is None:
+    page = path.read_text(encoding="utf-8")
+    start, end = page.find('<article class="bd-article"'), page.rfind("</article>")
+    if start < 0:
         raise PaperError(f"{name}.html has no article: it is no page of this book.")
-    canonical = soup.select_one("link[rel=canonical]")
-    return article.extract(), canonical["href"] if canonical else ""
+    soup = BeautifulSoup(slim(page[start:end]), "html.parser")
+    canonical = _CANONICAL.search(page)
+    return soup.article, canonical[1] if canonical else ""
 
 
 def anchor(name: str, place: str = "") -> str:
@@ -201,7 +202,7 @@ def _formula(formula: Tag) -> str:
     tex = re.sub(r"^\\[(\[]|\\[)\]]$", "", tex).strip()  # left by Sphinx to MathJax
     tex = re.sub(r"(?<!\\)%.*", "", tex)
     written = Tag(name="script", attrs={"type": "math/tex"})
-    written.string = _spelt(tex)
+    written.string = tex
     anchored = {"id": formula["id"]} if formula.has_attr("id") else {}
     if formula.name != "div":
         formula.replace_with(written)
@@ -215,11 +216,6 @@ def _formula(formula: Tag) -> str:
         shown.string = number.get_text()
         block.append(shown)
     formula.replace_with(block)
-    return tex
-
-
-def _spelt(tex: str) -> str:
-    """Return TeX in the words that pandoc knows."""
     return tex
 
 
@@ -358,7 +354,7 @@ def _link(articles: dict[str, Tag], address: str) -> None:
     }
     for link, page, place in inner:
         if place not in anchors[page]:
-            print(f"a link leads to {page}.html#{place}, where nothing is.")
+            raise PaperError(f"a link leads to {page}.html#{place}, where nothing is.")
         link["href"] = f"#{anchors[page][place]}"
 
 

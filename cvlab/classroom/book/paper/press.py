@@ -23,11 +23,10 @@ HERE = Path(__file__).parent
 TITLE = "Machine learning for computer vision"
 SUBTITLE = "An interactive course, with the code of every method"
 AUTHORS = "The cvlab authors"
-LICENCE = (
-    "Text and figures are under the CC BY 4.0 licence, code under the BSD 3-Clause licence."
-)
+LICENCE = "Text and figures are under the CC BY 4.0 licence, code under the BSD 3-Clause licence."
 
 _PAGE = re.compile(r"^== .*\n<([\w-]+)>", re.M)  # a chapter's title in Typst
+_LIMITS = re.compile(r'("arg ?m(?:ax|in)")_')  # below such words as below a sum; pandoc forgets it
 _MATH = re.compile(r'"t":"Math"')
 
 
@@ -121,6 +120,7 @@ def pdf(plain: Plain, tree: Path, place: Path) -> None:
     }
     # JSON's strings are Typst's.
     listed = ", ".join(f"{name}: {json.dumps(text)}" for name, text in given.items())
+    body = _LIMITS.sub(r"op(\1, limits: #true)_", body)
     main = f'#import "book.typ": *\n#show: book.with({listed})\n\n{body}'
     (work / "main.typ").write_text(main, encoding="utf-8")
     try:
