@@ -319,6 +319,25 @@ def make_questions(options: argparse.Namespace) -> int:
     return 0
 
 
+def make_pdf(_options: argparse.Namespace) -> int:
+    """Make one PDF and one EPUB of the built book, beside its pages."""
+    from cvlab.classroom.book import build
+    from cvlab.classroom.book.paper import press
+    from cvlab.classroom.running import execute
+
+    started = time.monotonic()
+    try:
+        with execute.alone(build.BUILD / "lock", "is building this book", say):
+            made = press.make(build.HTML, build.SOURCE / "_toc.yml", report=say)
+    except press.PaperError as error:
+        say(f"cvlab: neither PDF nor EPUB was made: {error}")
+        return 1
+    for path in made:
+        say(f"{path} ({path.stat().st_size / 1e6:.0f} MB)")
+    say(f"Paper: {time.monotonic() - started:.0f} s")
+    return 0
+
+
 def make_lock(_options: argparse.Namespace) -> int:
     """Renew requirements.lock: newest versions, every platform, hashes, no index address."""
     import shutil
@@ -394,6 +413,7 @@ def parser() -> argparse.ArgumentParser:
     ask.add_argument("names", nargs="*", help="such as 01_knn; all chapters without")
     ask.add_argument("--format", choices=("moodle", "qti"), default="moodle")
     ask.add_argument("--output", metavar="FILE", help="cvlab-questions.xml or .zip without")
+    add("pdf", make_pdf)
     add("tidy", make_tidy)
     add("lock", make_lock)
     add("address", make_address).add_argument("url", help="https://github.com/OWNER/NAME")

@@ -20,6 +20,7 @@ import nbformat
 from cvlab import widgets
 from cvlab.classroom import exercises, notebooks
 from cvlab.classroom.book import broken, hygiene, layers, logo, page, polish, syllabus, systems
+from cvlab.classroom.book.paper import offer
 from cvlab.classroom.book.sphinxext import chapter_number
 from cvlab.classroom.notebooks import ROOT
 from cvlab.classroom.running import budget, execute
@@ -113,6 +114,8 @@ def _make_pages(
     _jupyter_book(everything=not HTML.exists() or built.get("frame") != wanted["frame"])
     remove_orphans()
     polish.pages(HTML)
+    if gone := offer.withdraw(HTML):
+        report(f"Pages: {' and '.join(gone)} showed earlier ones; `make pdf` makes them anew.")
     _check_weight()
     STAMP.write_text(json.dumps(wanted), encoding="utf-8")
 
