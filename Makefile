@@ -13,7 +13,7 @@ endif
 endif
 CVLAB = $(PYTHON) cvlab/classroom/bootstrap.py
 
-.PHONY: help book test validate check chapter exercises tidy lock address setup colab
+.PHONY: help book test validate check pdf chapter exercises tidy lock address setup colab
 
 help:      ; @sed -n 's/: *;.*[#]# */\t/p' Makefile
 setup:     ; @$(CVLAB)                                    ## only make .venv and install everything
@@ -21,6 +21,7 @@ book:      ; @$(CVLAB) book --serve $(SERVE)              ## build the book and 
 test:      ; @CVLAB_PART=$(PART) $(CVLAB) test $(if $(filter-out 0,$(FULL)),--full) $(if $(filter-out 0,$(STRESS)),--stress) ## everything CI checks (PART=all: every chapter; FULL=1: forget what ran before; STRESS=1: all cores busy)
 validate:  ; @$(CVLAB) validate $(NAME)                   ## run notebooks with nbval (NAME=01_knn: only these)
 check:     ; @$(CVLAB) check                              ## 70 seconds: lint, hygiene, unit tests
+pdf:       ; @$(CVLAB) pdf                                ## one PDF and one EPUB of the built book
 chapter:   ; @$(CVLAB) chapter "$(NAME)"                  ## NAME=01_knn: execute and open one page
 exercises: ; @$(CVLAB) exercises                          ## derive exercises/ from solutions/
 tidy:      ; @$(CVLAB) tidy                               ## format modules and notebooks

@@ -185,7 +185,7 @@ def local(tree: ET.Element, *names: str) -> list[ET.Element]:
 class TestPdf:
     def test_every_line_of_code_and_of_output_is_there(self, book):
         blocks = book.query("raw.where(block: true)", "text")
-        assert [CODE, "printed & done", FOLDED] == blocks
+        assert blocks == [CODE, "printed & done", FOLDED]
 
     def test_nothing_is_cut_at_the_edge(self, book):
         import typst
@@ -236,7 +236,7 @@ class TestEpub:
             for page in book.pages().values()
             for block in local(page, "pre")
         ]
-        assert [CODE, "printed & done", FOLDED] == [block.rstrip("\n") for block in blocks]
+        assert [block.rstrip("\n") for block in blocks] == [CODE, "printed & done", FOLDED]
 
     def test_every_formula_and_every_number_is_there(self, book):
         pages = book.pages().values()
