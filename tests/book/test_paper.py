@@ -205,6 +205,7 @@ class TestPdf:
         assert len(book.query("math.equation")) == FORMULAS == book.plain.count
         assert book.query("<number>", "text") == ["(1.1)", "(1.2)"]
         source = (book.work / "main.typ").read_text(encoding="utf-8")
+        assert r"m &= \rho V , \\" in book.query("math.equation", "alt")[2]
         assert 'op("argmin", limits: #true)_' in source
 
     def test_every_heading_is_there_with_its_level(self, book):
@@ -227,6 +228,7 @@ class TestPdf:
         assert content.startswith(b"%PDF-1.")
         assert b"en-GB" in content
         assert press.TITLE.encode() in content
+        assert b"pdfuaid" in content
 
 
 class TestEpub:
@@ -307,6 +309,12 @@ class TestFaults:
         document.count = 2
         with pytest.raises(plain.PaperError, match="of 2 formulas pandoc found 1"):
             press.read(document, tmp_path)
+
+    def test_a_letter_that_no_font_has_is_refused(self, tmp_path):
+        document = self.one_formula("a")
+        document.markup += "<p>漢</p>"
+        with pytest.raises(plain.PaperError, match=r"p: Typst stumbles: .*could not be displayed"):
+            press.pdf(document, press.read(document, tmp_path), tmp_path / "file")
 
     def test_what_typst_refuses_is_named_with_its_page(self, tmp_path):
         document = self.one_formula("a")

@@ -30,6 +30,13 @@ if FORMAT:match 'typst' then
     return pandoc.RawInline('typst', call .. ')')
   end
 
+  -- What a screen reader says of a formula is its TeX.
+  function Math(formula)
+    local typst = pandoc.write(pandoc.Pandoc { pandoc.Plain { formula } }, 'typst')
+    local rule = '#[#set math.equation(alt: ' .. quoted(formula.text) .. '); '
+    return pandoc.RawInline('typst', rule .. typst:gsub('%s+$', '') .. ']')
+  end
+
   function Span(span)
     if span.classes:includes 'eqno' then
       return {}

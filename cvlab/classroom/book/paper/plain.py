@@ -37,6 +37,7 @@ _NEEDLESS = (
     "a.headerlink, .toctree-wrapper, .cvlab-minutes, .cvlab-night, .cvlab-hidden, .cvlab-control, "
     ".cvlab-downloads, .cell_input ~ style, details.hide > summary, source, button, style"
 )
+NEW_PAGE = '<div class="newpage"></div>'
 #: What stays a block of its own, with a look of its own, by its class in the pages.
 BLOCKS = {
     "cvlab-system": "system",
@@ -76,16 +77,14 @@ class Plain:
 def order(toc: Path) -> Iterator[tuple[str, list[str]]]:
     """Iterate over the parts of a book as its `_toc.yml` has them: title, names of the pages.
 
-    The front page comes first, in a part without a title.
+    The front page is the first of the first part.
     """
     listed = yaml.safe_load(toc.read_text(encoding="utf-8"))
-    yield "", [listed["root"]]
+    front = [listed["root"]]
     for part in listed["parts"]:
-        pages = part["chapters"]
-        yield (
-            part["caption"],
-            [one["file"] for page in pages for one in (page, *page.get("sections", ()))],
-        )
+        chapters = [one for page in part["chapters"] for one in (page, *page.get("sections", ()))]
+        yield part["caption"], [*front, *(one["file"] for one in chapters)]
+        front = []
 
 
 def document(folder: Path, toc: Path, pictures: Path) -> Plain:
@@ -106,16 +105,10 @@ def document(folder: Path, toc: Path, pictures: Path) -> Plain:
         _place_pictures(article, folder / f"{name}.html", pictures)
     _link(articles, plain.address)
     body = []
-    for title, pages in parts:
-        body.append(
-            f"<div class='newpage'></div>\n<h1 id='part-{len(body)}'>{html.escape(title)}</h1>"
-            if title
-            else ""
-        )
-        for place, name in enumerate(pages):
-            if place or not title:  # a part's first chapter begins below the part's title
-                body.append("<div class='newpage'></div>")
-            body.append(articles[name].decode_contents())
+    for number, (title, pages) in enumerate(parts):
+        body.append(f"{NEW_PAGE}<h1 id='part-{number}'>{html.escape(title)}</h1>")
+        for place, name in enumerate(pages):  # the first one begins below the part's title
+            body += [NEW_PAGE if place else "", articles[name].decode_contents()]
     plain.markup = "\n".join(body)
     return plain
 

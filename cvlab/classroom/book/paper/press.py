@@ -125,7 +125,10 @@ def pdf(plain: Plain, tree: Path, place: Path) -> None:
     (work / "main.typ").write_text(main, encoding="utf-8")
     try:
         # The machine's own fonts would make a different book of each machine.
-        typst.compile(work / "main.typ", output=place, ignore_system_fonts=True)
+        # PDF/UA: no letter without a form in the font, no picture or formula without words.
+        typst.compile(
+            work / "main.typ", output=place, ignore_system_fonts=True, pdf_standards="ua-1"
+        )
     except typst.TypstError as error:
         raise PaperError(_explained(error, main)) from None
 
