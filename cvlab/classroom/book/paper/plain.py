@@ -106,7 +106,8 @@ def document(folder: Path, toc: Path, pictures: Path) -> Plain:
     _link(articles, plain.address)
     body = []
     for number, (title, pages) in enumerate(parts):
-        body.append(f"{NEW_PAGE}<h1 id='part-{number}'>{html.escape(title)}</h1>")
+        body.append(NEW_PAGE if number else "")  # what stood before the first would be a chapter
+        body.append(f"<h1 id='part-{number}'>{html.escape(title)}</h1>")
         for place, name in enumerate(pages):  # the first one begins below the part's title
             body += [NEW_PAGE if place else "", articles[name].decode_contents()]
     plain.markup = "\n".join(body)
