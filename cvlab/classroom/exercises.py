@@ -91,6 +91,8 @@ def expected(root: Path = ROOT) -> dict[Path, str]:
 
 def faults(root: Path = ROOT) -> list[str]:
     """Return how `exercises/` differs from what the solutions give, one sentence a file."""
+    if not (root / "solutions").exists():
+        return []  # the students' edition, in which they stand alone
     wanted = expected(root)
     found = []
     for path in sorted({*wanted, *notebooks.files(root, ("exercises",))}):
@@ -105,7 +107,13 @@ def faults(root: Path = ROOT) -> list[str]:
 
 
 def write(root: Path = ROOT) -> list[Path]:
-    """Write the exercises that differ, remove those without a solution; return what changed."""
+    """Write the exercises that differ, remove those without a solution; return what changed.
+
+    Raises:
+        NotebookError: in the students' edition, in which there is nothing to derive them from.
+    """
+    if not (root / "solutions").exists():
+        raise NotebookError("there is no folder solutions/ here, so exercises stay as they are.")
     wanted = expected(root)
     changed = []
     for path in notebooks.files(root, ("exercises",)):
