@@ -13,7 +13,7 @@ endif
 endif
 CVLAB = $(PYTHON) cvlab/classroom/bootstrap.py
 
-.PHONY: help book test validate check pdf chapter exercises tidy lock address setup colab
+.PHONY: help book test validate check pdf chapter slides exercises tidy lock address setup colab
 
 help:      ; @sed -n 's/: *;.*[#]# */\t/p' Makefile
 setup:     ; @$(CVLAB)                                    ## only make .venv and install everything
@@ -23,6 +23,7 @@ validate:  ; @$(CVLAB) validate $(NAME)                   ## run notebooks with 
 check:     ; @$(CVLAB) check                              ## 70 seconds: lint, hygiene, unit tests
 pdf:       ; @$(CVLAB) pdf                                ## one PDF and one EPUB of the built book
 chapter:   ; @$(CVLAB) chapter "$(NAME)"                  ## NAME=01_knn: execute and open one page
+slides:    ; @$(CVLAB) slides "$(NAME)"                   ## NAME=01_knn: slides of a chapter with speaker's notes
 exercises: ; @$(CVLAB) exercises                          ## derive exercises/ from solutions/
 tidy:      ; @$(CVLAB) tidy                               ## format modules and notebooks
 lock:      ; @$(CVLAB) lock                               ## renew requirements.lock

@@ -75,22 +75,46 @@ def serve(folder: Path, first_port: int = 8000) -> None:
 
 def make_chapter(options: argparse.Namespace) -> int:
     """Execute one chapter, build the book around it as far as it has run, open its page."""
-    from cvlab.classroom import notebooks
-
-    path = ROOT / "chapters" / f"{options.name}.ipynb"
-    if not path.exists():
-        known = ", ".join(file.stem for file in notebooks.files(ROOT, ("chapters",)))
-        say(f"cvlab: there is no chapter {options.name!r}; there are {known}.")
-        return 1
-    if _build(due=lambda _chapters: [path]):
-        return 1
+    if failed := _build_around(options.name):
+        return failed
     from cvlab.classroom.book import build
 
-    address = (build.HTML / "chapters" / f"{options.name}.html").as_uri()
-    say(f"Page: {address}")
-    if sys.stdout.isatty():
-        webbrowser.open(address)
+    _open("Page", build.HTML / "chapters" / f"{options.name}.html")
     return 0
+
+
+def make_slides(options: argparse.Namespace) -> int:
+    """Make slides of a chapter's core, with its figures and sliders and notes for the speaker."""
+    if failed := _build_around(options.name):
+        return failed
+    from cvlab.classroom.book import slides
+
+    try:
+        _open("Slides", slides.make(options.name))
+    except slides.SlidesError as error:
+        say(f"cvlab: {error}")
+        return 1
+    say("In the slides S opens the speaker's notes, and Esc shows all slides.")
+    return 0
+
+
+def _build_around(name: str) -> int:
+    """Execute a chapter and build the book around it; return an exit status."""
+    from cvlab.classroom import notebooks
+
+    path = ROOT / "chapters" / f"{name}.ipynb"
+    if not path.exists():
+        known = ", ".join(file.stem for file in notebooks.files(ROOT, ("chapters",)))
+        say(f"cvlab: there is no chapter {name!r}; there are {known}.")
+        return 1
+    return _build(due=lambda _chapters: [path])
+
+
+def _open(what: str, page: Path) -> None:
+    """Say where a page is, and open it for whoever sits at a terminal."""
+    say(f"{what}: {page.as_uri()}")
+    if sys.stdout.isatty():
+        webbrowser.open(page.as_uri())
 
 
 def run_pytest(*arguments: str, workers: int | None = None) -> int:
@@ -338,6 +362,20 @@ def make_pdf(_options: argparse.Namespace) -> int:
     return 0
 
 
+def make_students(options: argparse.Namespace) -> int:
+    """Write a copy of the course for students, in which no solution, probe or answer is left."""
+    from cvlab.classroom.book import students
+
+    target = Path(options.folder)
+    try:
+        count = students.write(target)
+    except students.StudentsError as error:
+        say(f"cvlab: {error}")
+        return 1
+    say(f"{target}: {count} files; its README says how to begin.")
+    return 0
+
+
 def make_lock(_options: argparse.Namespace) -> int:
     """Renew requirements.lock: newest versions, every platform, hashes, no index address."""
     import shutil
@@ -414,6 +452,8 @@ def parser() -> argparse.ArgumentParser:
     ask.add_argument("--format", choices=("moodle", "qti"), default="moodle")
     ask.add_argument("--output", metavar="FILE", help="cvlab-questions.xml or .zip without")
     add("pdf", make_pdf)
+    add("slides", make_slides).add_argument("name", help="such as 01_knn")
+    add("students", make_students).add_argument("folder", help="a new or an empty one")
     add("tidy", make_tidy)
     add("lock", make_lock)
     add("address", make_address).add_argument("url", help="https://github.com/OWNER/NAME")
