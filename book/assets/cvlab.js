@@ -67,6 +67,18 @@ addEventListener("afterprint", () => {
   openedToPrint = [];
 });
 
+// The sentence of a term covers text below it: Escape closes it, until the pointer comes anew.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  document.querySelectorAll(".cvlab-term:is(:hover, :focus-within)").forEach((term) => {
+    term.classList.add("cvlab-closed");
+    const open = () => term.classList.remove("cvlab-closed");
+    for (const leaves of ["pointerleave", "focusout"]) {
+      term.addEventListener(leaves, open, { once: true });
+    }
+  });
+});
+
 addEventListener("hashchange", revealTarget);
 // A second click on the same link changes no address.
 document.addEventListener("click", (event) => {

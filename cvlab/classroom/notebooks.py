@@ -101,6 +101,12 @@ def systems(notebook: Any) -> list[str]:
     ]
 
 
+def title(notebook: Any) -> str:
+    """Return a notebook's title: its first heading of the first level, or nothing."""
+    sources = ("".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "markdown")
+    return next((m[1] for source in sources if (m := re.search(r"^# (.+)$", source, re.M))), "")
+
+
 def plain(source: str) -> str:
     r"""Return a cell's code as Python: lines for IPython become `pass`, numbered as before.
 

@@ -564,6 +564,87 @@ def test_nothing_is_kept_but_what_the_reader_does(address, browser):
     place.close()
 
 
+@pytest.mark.parametrize("viewport", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_a_terms_sentence_comes_by_pointer_and_keyboard_and_goes(address, browser, viewport):
+    name = holding('class="cvlab-term"')[0]
+    with Visit(browser, f"{address}/{name}", viewport=viewport) as visit:
+        page = visit.page
+        for term in page.locator(".bd-article p > .cvlab-term:visible").all()[:5]:
+            word, gloss = term.locator("a.cvlab-word"), term.locator(".cvlab-gloss")
+            assert not gloss.is_visible()
+            word.focus()
+            until(gloss.is_visible)
+            box = gloss.bounding_box()
+            assert box["x"] >= 0, "it begins in the window"
+            assert box["x"] + box["width"] <= viewport["width"]
+            line = word.bounding_box()
+            assert box["y"] >= line["y"] + line["height"] / 2, "it covers its own word"
+            assert box["y"] <= line["y"] + 3 * line["height"]
+            page.keyboard.press("Escape")
+            until(lambda gloss=gloss: not gloss.is_visible())
+            word.blur()
+            word.hover()
+            until(gloss.is_visible)
+            gloss.hover(position={"x": 5, "y": 5})
+            assert gloss.is_visible(), "a pointer can go to it, and to its link"
+            page.mouse.move(1, 1)
+            until(lambda gloss=gloss: not gloss.is_visible())
+        assert visit.errors == []
+
+
+def test_the_map_counts_what_was_answered_and_clears_it(address, browser):
+    name = next(name for name in CHAPTERS if "01_knn" not in name)
+    stem = Path(name).stem
+    with Visit(browser, f"{address}/course_map.html") as visit:
+        page = visit.page
+        done = page.locator(f".cvlab-map li[data-chapter='{stem}'] .cvlab-done")
+        assert page.get_by_text("No question answered yet.").is_visible()
+        page.goto(f"{address}/{name}")
+        for question in page.locator(".cvlab-question:has(input[type=radio])").all()[:2]:
+            question.locator("input").first.check()
+            question.get_by_role("button").click()
+        page.goto(f"{address}/course_map.html")
+        assert done.inner_text() == "2 of 5 answered"
+        assert page.get_by_text("2 questions answered.").is_visible()
+        assert page.locator(".cvlab-done:not(:empty)").count() == 1
+        page.get_by_role("button", name="Clear all my answers").click()
+        assert done.inner_text() == ""
+        assert page.evaluate(f"localStorage.getItem('cvlab-answers:/{name}')") is None
+        assert page.locator("path.cvlab-shown").count() == 0
+        link = page.locator(f".cvlab-map li[data-chapter='{stem}'] a")
+        for shown in (link.hover, link.focus):
+            shown()
+            arcs = page.locator("path.cvlab-shown")
+            assert arcs.count() >= 1
+            assert set(arcs.evaluate_all("all => all.map(a => a.dataset.chapter)")) == {stem}
+            page.mouse.move(1, 1)
+        # An arc ends at the row of its chapter, whatever the letters' size.
+        ends = page.locator("path.cvlab-shown").first.evaluate(
+            "a => a.getBoundingClientRect().bottom"
+        )
+        row = link.bounding_box()
+        assert abs(ends - (row["y"] + row["height"] / 2)) < row["height"] / 3
+        assert visit.errors == []
+
+
+def test_the_index_of_systems_narrows_to_what_is_typed(html, address, browser):
+    rows = read(html / "systems.html").select("tbody tr")
+    with Visit(browser, f"{address}/systems.html") as visit:
+        field = visit.page.get_by_label("Only methods with")
+        for words, some in (("nesterov", True), ("FOREST  class", True), ("no such method", False)):
+            field.fill(words)
+            left = visit.page.locator("tbody tr:visible")
+            assert visit.page.get_by_text(f"{left.count()} found.").is_visible()
+            assert 0 < left.count() < 20 if some else left.count() == 0
+            for row in left.all():
+                section = row.locator("xpath=ancestor::section[1]")
+                said = f"{section.locator('h2').inner_text()} {row.inner_text()}".lower()
+                assert all(word in said for word in words.lower().split())
+            assert visit.page.locator("section > h2:visible").count() <= left.count()
+        field.fill("")
+        assert visit.page.locator("tbody tr:visible").count() == len(rows)
+
+
 def test_no_script_stands_in_the_markup(html):
     """The server of these tests forbids it, as a strict one does; so nothing would run."""
     for name in PAGES:

@@ -19,7 +19,17 @@ import nbformat
 
 from cvlab import widgets
 from cvlab.classroom import exercises, notebooks
-from cvlab.classroom.book import broken, hygiene, layers, logo, page, polish, syllabus, systems
+from cvlab.classroom.book import (
+    broken,
+    hygiene,
+    layers,
+    logo,
+    orientation,
+    page,
+    polish,
+    syllabus,
+    systems,
+)
 from cvlab.classroom.book.paper import offer
 from cvlab.classroom.book.sphinxext import chapter_number
 from cvlab.classroom.notebooks import ROOT
@@ -239,6 +249,7 @@ def lay_out(records: dict[Path, dict[str, Any] | None]) -> str:
                 _fold(cell, "the self-check")
         wanted[f"exercises/{path.name}"] = _content(exercise)
     wanted["syllabus.md"] = syllabus.page().encode()
+    wanted |= {place: text.encode() for place, text in orientation.pages().items()}
     wanted["systems.md"] = systems.page().encode()
     wanted["run_times.md"] = run_times(records).encode()
     wanted["logo.svg"] = logo.logo_svg().encode()

@@ -18,6 +18,7 @@ it names likely slips. Hygiene reads the source by `questions`, the page's direc
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -75,6 +76,11 @@ class Question:
     slips: tuple[str, ...] = ()
     tolerance: str = ""
     line: int = 1
+
+    @property
+    def key(self) -> str:
+        """What stays while the question says the same, in whatever order: answers go by it."""
+        return hashlib.sha256(f"{self.text}{self.choices}".encode()).hexdigest()[:12]
 
 
 def questions(source: str) -> list[Question]:

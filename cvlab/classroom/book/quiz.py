@@ -128,7 +128,7 @@ def of_chapter(path: Path) -> list[Asked]:
         )
     values = glued(execute.stored(path)[0])
     sources = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
-    title = next(m[1] for s in sources if (m := re.search(r"^# (.+)$", s, re.M)))
+    title = notebooks.title(notebook)
     found: list[Asked] = []
     try:
         for source in sources:
@@ -140,18 +140,17 @@ def of_chapter(path: Path) -> list[Asked]:
 
 
 def _asked(one: questions.Question, title: str, number: int, values: dict[str, Any]) -> Asked:
-    key = hashlib.sha256(f"{one.text}{one.choices}".encode()).hexdigest()[:12]
     text = html(one.text, values)
     if one.choices:
         pairs = zip(one.choices, one.reasons, strict=True)
         choices = tuple((html(choice, values), html(reason, values)) for choice, reason in pairs)
-        return Asked(key, title, number, text, choices, one.right - 1)
+        return Asked(one.key, title, number, text, choices, one.right - 1)
     reasons = (*one.reasons, *one.slips)
     numbers = [questions.number(_filled(reason, values)) for reason in reasons]
     margins = [questions.allowed(numbers[0], one.tolerance), *(n.margin for n in numbers[1:])]
     rows = zip(numbers, margins, reasons, strict=True)
     rows = tuple((number.value, margin, html(told, values)) for number, margin, told in rows)
-    return Asked(key, title, number, text, values=rows)
+    return Asked(one.key, title, number, text, values=rows)
 
 
 def decimal(value: float) -> str:

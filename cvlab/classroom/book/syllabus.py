@@ -8,7 +8,7 @@ where it has a comment such as `<!-- made: hours -->` stands the table when the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -50,8 +50,7 @@ class Chapter:
     @property
     def title(self) -> str:
         """Its number and its title."""
-        title = self._text[0].splitlines()[0].lstrip("# ")
-        return f"{chapter_number(self.name)}. {title}"
+        return f"{chapter_number(self.name)}. {notebooks.title(notebooks.look(self.path))}"
 
     @property
     def states_needs(self) -> bool:
@@ -186,16 +185,25 @@ def _faults_of(plan: Plan, known: dict[str, Chapter]) -> Iterator[str]:
 
 
 def page(root: Path = ROOT) -> str:
-    """Return the Markdown of the syllabus with its tables.
+    """Return the Markdown of the syllabus with its tables."""
+    makers = {"hours": lambda: _table(root), "plans": lambda: _plans(root)}
+    return fill(root / "book" / "syllabus.md", makers)
+
+
+def fill(path: Path, makers: dict[str, Callable[[], str]]) -> str:
+    """Return a page's Markdown with what is made for it in place of its comments.
+
+    Args:
+        path: the page.
+        makers: what makes the text for a comment such as `<!-- made: hours -->`, by its name.
 
     Raises:
-        ValueError: if the page asks for a table that is not made.
+        ValueError: if the page asks for something that is not made.
     """
-    makers = {"hours": _table, "plans": _plans}
-    text = (root / "book" / "syllabus.md").read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
     if unknown := [name for name in _MADE.findall(text) if name not in makers]:
-        raise ValueError(f"book/syllabus.md: no table {unknown[0]!r} is made.")
-    return _MADE.sub(lambda found: makers[found[1]](root), text)
+        raise ValueError(f"book/{path.name}: no table {unknown[0]!r} is made.")
+    return _MADE.sub(lambda found: makers[found[1]](), text)
 
 
 def _table(root: Path) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvlab.classroom import notebooks
+from cvlab.classroom.book.sphinxext import chapter_number
 from cvlab.classroom.notebooks import ROOT
 
 
@@ -93,9 +94,13 @@ def page(root: Path = ROOT) -> str:
     ]
     chapters = list(dict.fromkeys(row.chapter for row in rows))
     for chapter in chapters:
-        lines += [f"## {chapter.replace('_', ' ')}", ""]
+        place = root / "chapters" / f"{chapter}.ipynb"
         if chapter in shown:
+            title = notebooks.title(notebooks.look(place))
+            lines += [f"## {chapter_number(chapter)}. {title}", ""]
             lines += [f"[Open the chapter](chapters/{chapter}.ipynb).", ""]
+        else:
+            lines += [f"## {chapter.replace('_', ' ')}", ""]
         lines += ["| method | state | works when |", "|---|---|---|"]
         for row in rows:
             if row.chapter != chapter:

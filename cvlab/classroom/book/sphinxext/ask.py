@@ -6,7 +6,6 @@ reasons or without a number is an error of the build.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from docutils import nodes
@@ -43,10 +42,8 @@ class Ask(SphinxDirective):
         if first is None or first.parent is not ask:
             raise self.error("A question begins with a sentence, not with a picture or code.")
         first.insert(0, nodes.inline("", f"{count}. ", classes=["cvlab-count"]))
-        # Answers are remembered by what was asked, so that they survive a new order.
-        key = hashlib.sha256(f"{asked.text}{asked.choices}".encode()).hexdigest()[:12]
         answer["ids"], answer["classes"] = [f"question-{count}"], ["cvlab-question"]
-        answer["data"]["data-key"] = key
+        answer["data"]["data-key"] = asked.key
         answer.insert(0, ask)
         return [answer]
 

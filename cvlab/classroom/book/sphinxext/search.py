@@ -19,6 +19,7 @@ from sphinx import addnodes
 from cvlab.classroom.book import page
 from cvlab.classroom.book.sphinxext import chapter_number
 from cvlab.classroom.book.sphinxext.formulas import NODE_MODULES, node
+from cvlab.classroom.book.sphinxext.markup import Markup
 
 MINISEARCH = NODE_MODULES / "minisearch" / "dist" / "cjs" / "index.cjs"
 INDEX = "search/index.js"  #: below _static
@@ -64,6 +65,8 @@ def sections_of(doctree: nodes.document) -> list[Section]:
     """Return a page's sections, each without those inside it, and the terms that it explains."""
     found = []
     for section in doctree.findall(nodes.section):
+        if section.first_child_matching_class(addnodes.glossary) is not None:
+            continue  # a letter
         heading = section.next_node(nodes.title)
         top = not isinstance(section.parent, nodes.section)
         place = "" if top else section["ids"][0]
@@ -81,7 +84,7 @@ def words(*parts: nodes.Node) -> str:
 
 
 def _text(node: nodes.Node) -> str:
-    if isinstance(node, _SILENT):
+    if isinstance(node, _SILENT) or (isinstance(node, Markup) and node["tag"] == "nav"):
         return ""
     if isinstance(node, nodes.Text):
         return node.astext()

@@ -1,0 +1,315 @@
+"""The glossary in the pages: a term's sentence at its first use, and where it is taught.
+
+A term is linked from the chapter that teaches it onwards, once a page: before that its word means
+something else. The chapter that teaches a term is the first that prints it bold, or else the first
+that uses it. A term that the glossary tells from the same word elsewhere, such as "view
+(self-supervision)", is linked there alone. The glossary itself gets a heading a letter and names
+those chapters. Nothing of it needs a script; `cvlab.js` closes a sentence with the Escape key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms import SphinxTransform
+
+from cvlab.classroom.book.sphinxext.markup import Markup, markup
+
+GLOSSARY = "glossary"
+CHAPTERS = "chapters/"
+DIGITS = "0–9"  #: the heading of terms that begin with none of the letters
+_WORD = re.compile(r"\w+")
+_BRACKETS = re.compile(r"^(.*?)\s*\((.*)\)$")
+# Words of what is linked, printed apart or asked already.
+_CLOSED = (
+    nodes.reference,
+    nodes.literal,
+    nodes.math,
+    nodes.raw,
+    nodes.title,
+    addnodes.pending_xref,
+)
+
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Term:
+    """An entry of the glossary."""
+
+    anchor: str
+    name: str
+    definition: nodes.definition
+
+
+class Gloss(nodes.Inline, nodes.TextElement):
+    """A term's sentence, which is no part of the text around it."""
+
+    def astext(self) -> str:
+        """Return nothing: a description or an extract of the page does not quote it."""
+        return ""
+
+
+def plain(word: str) -> str:
+    """Return a word as it is compared: in the singular, small but where it has capitals inside.
+
+    >>> [plain(word) for word in ("Boxes", "anchors", "GANs", "loss", "Stories", "SIFT")]
+    ['box', 'anchor', 'GAN', 'loss', 'story', 'SIFT']
+    """
+    for ending, instead in (("ies", "y"), ("xes", "x"), ("ches", "ch"), ("sses", "ss")):
+        if len(word) > len(ending) + 1 and word.endswith(ending):
+            word = word.removesuffix(ending) + instead
+            break
+    else:
+        if len(word) > 2 and word.endswith("s") and not word.endswith("ss"):
+            word = word[:-1]
+    return word if any(map(str.isupper, word[1:])) else word.lower()
+
+
+def names_of(term: str) -> tuple[list[Words], bool]:
+    """Return the word sequences that stand for a term, and whether they mean nothing else.
+
+    What is in brackets is an abbreviation, or tells the term from the same word elsewhere.
+
+    >>> names_of("adaptive instance normalisation (AdaIN)")
+    ([('adaptive', 'instance', 'normalisation'), ('AdaIN',)], True)
+    >>> names_of("view (self-supervision)")
+    ([('view',)], False)
+    """
+    name, brackets = found.groups() if (found := _BRACKETS.match(term)) else (term, "")
+    capitals = sum(map(str.isupper, brackets))
+    abbreviates = capitals > 1 and brackets[0].lower() == name[0].lower()
+    parts = [name, brackets] if abbreviates else [name]
+    words = [tuple(map(plain, _WORD.findall(part))) for part in parts]
+    return [each for each in words if each], abbreviates or not brackets
+
+
+class Finder:
+    """Finds terms in texts, the longest first, in time that grows with the text alone."""
+
+    def __init__(self, terms: dict[str, list[Words]]) -> None:
+        self._by_first: dict[str, list[tuple[Words, str]]] = {}
+        for anchor, names in terms.items():
+            for words in names:
+                self._by_first.setdefault(words[0], []).append((words, anchor))
+        for candidates in self._by_first.values():
+            candidates.sort(key=lambda candidate: -len(candidate[0]))
+
+    def find(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Yield begin, end and anchor of each term, from left to right."""
+        found = list(_WORD.finditer(text))
+        words = [plain(match[0]) for match in found]
+        place = 0
+        while place < len(words):
+            length = 1
+            for candidate, anchor in self._by_first.get(words[place], ()):
+                last = place + len(candidate) - 1
+                if tuple(words[place : last + 1]) != candidate:
+                    continue
+                between = [
+                    text[one.end() : two.start()]
+                    for one, two in zip(found[place:last], found[place + 1 : last + 1], strict=True)
+                ]
+                if all(gap in (" ", "-", "\n", "\N{NO-BREAK SPACE}") for gap in between):
+                    yield found[place].start(), found[last].end(), anchor
+                    length = len(candidate)
+                    break
+            place += length
+
+
+@dataclass(frozen=True)
+class Taught:
+    """The glossary, a finder of its terms, where each is taught, and which mean one thing only."""
+
+    terms: dict[str, Term]
+    finder: Finder
+    home: dict[str, str]
+    clear: set[str]
+
+    def links(self, anchor: str, docname: str) -> bool:
+        """Say whether a term is linked in a chapter."""
+        home = self.home.get(anchor, "~")
+        return home == docname or (anchor in self.clear and home < docname)
+
+
+class ByLetter(SphinxTransform):
+    """Part the glossary by letters: each has a heading, and a line of links leads to them."""
+
+    default_priority = 500
+
+    def apply(self, **_kwargs: Any) -> None:
+        """Put each letter's entries into a section of their own."""
+        found = next(iter(self.document.findall(addnodes.glossary)), None)
+        if self.env.docname != GLOSSARY or found is None:
+            return
+        (entries,) = found.children
+        letters: dict[str, nodes.definition_list] = {}
+        for item in list(entries):
+            first = item.next_node(nodes.term).astext()[0].upper()
+            letter = first if first.isalpha() else DIGITS
+            letters.setdefault(letter, nodes.definition_list("", classes=entries["classes"]))
+            entries.remove(item)
+            letters[letter] += item
+        line = markup("nav", classes=["cvlab-letters"], aria_label="Letters")
+        sections = []
+        for letter, part in letters.items():
+            name = f"letter-{'0' if letter == DIGITS else letter.lower()}"
+            section = nodes.section("", nodes.title("", letter), ids=[name], names=[name])
+            self.document.note_explicit_target(section)
+            sections.append(section)
+            section += addnodes.glossary("", part)
+            line += nodes.paragraph("", "", nodes.reference("", letter, refid=name, internal=True))
+        found.replace_self([line, *sections])
+
+
+def entries(env: Any) -> dict[str, Term]:
+    """Return the glossary's terms by their anchors."""
+    if GLOSSARY not in env.found_docs:
+        return {}
+    found = {}
+    for item in env.get_doctree(GLOSSARY).findall(nodes.definition_list_item):
+        if isinstance(item.parent.parent, addnodes.glossary):
+            term = item.next_node(nodes.term)
+            definition = item.next_node(nodes.definition)
+            found[term["ids"][0]] = Term(term["ids"][0], term.astext(), definition)
+    return found
+
+
+def texts(doctree: nodes.document) -> Iterator[tuple[nodes.Text, bool]]:
+    """Yield the texts of a page's paragraphs in which a term may be linked, and which are bold."""
+    for paragraph in doctree.findall(nodes.paragraph):
+        if _inside(paragraph, (Markup, addnodes.glossary, nodes.table, nodes.caption)):
+            continue
+        for text in paragraph.findall(nodes.Text):
+            if not _inside(text, _CLOSED):
+                yield text, _inside(text, (nodes.strong,))
+
+
+def _inside(node: nodes.Node, kinds: tuple) -> bool:
+    while node.parent is not None:
+        node = node.parent
+        if isinstance(node, kinds):
+            return True
+    return False
+
+
+def collect(app: Any, doctree: nodes.document) -> None:
+    """Note what a chapter says, beside what else Sphinx remembers of it."""
+    name = app.env.docname
+    if name.startswith(CHAPTERS):
+        _said(app.env)[name] = [(text.astext(), strong) for text, strong in texts(doctree)]
+
+
+def _said(env: Any) -> dict[str, list[tuple[str, bool]]]:
+    if not hasattr(env, "cvlab_said"):
+        env.cvlab_said = {}
+    return env.cvlab_said
+
+
+def forget(_app: Any, env: Any, docname: str) -> None:
+    """Forget a chapter that is read again or is gone."""
+    _said(env).pop(docname, None)
+
+
+def merge(_app: Any, env: Any, docnames: set[str], other: Any) -> None:
+    """Take over what another process has read."""
+    _said(env).update({name: _said(other)[name] for name in docnames if name in _said(other)})
+
+
+def learn(app: Any, env: Any) -> list[str]:
+    """Find out which chapter teaches each term; the glossary, which says it, is written again."""
+    terms = entries(env)
+    names = {anchor: names_of(term.name) for anchor, term in terms.items()}
+    finder = Finder({anchor: words for anchor, (words, _) in names.items()})
+    used: dict[str, str] = {}
+    bold: dict[str, str] = {}
+    for chapter, said in sorted(_said(env).items()):
+        for text, strong in said:
+            for _, _, anchor in finder.find(text):
+                used.setdefault(anchor, chapter)
+                if strong:
+                    bold.setdefault(anchor, chapter)
+    clear = {anchor for anchor, (_, clear) in names.items() if clear}
+    home = {anchor: used[anchor] for anchor in used if anchor in clear} | bold
+    app.cvlab_terms = Taught(terms, finder, home, clear)
+    return [GLOSSARY] if terms else []
+
+
+def taught_in(app: Any, origin: str, chapter: str) -> nodes.reference:
+    """Return a link to the chapter that teaches a term."""
+    place = app.builder.get_relative_uri(origin, chapter)
+    return nodes.reference("", app.env.titles[chapter].astext(), refuri=place, internal=True)
+
+
+def link(app: Any, doctree: nodes.document, docname: str) -> None:
+    """Link terms at their first use in a chapter; say in the glossary where they are taught."""
+    if app.builder.format != "html" or not hasattr(app, "cvlab_terms"):
+        return
+    taught = app.cvlab_terms
+    if docname == GLOSSARY:
+        for item in doctree.findall(nodes.definition_list_item):
+            anchor = item.next_node(nodes.term)["ids"][0]
+            if anchor in taught.home:
+                source = taught_in(app, docname, taught.home[anchor])
+                line = nodes.paragraph("", "Taught in ", source, nodes.Text("."))
+                line["classes"] = ["cvlab-taught"]
+                item.next_node(nodes.definition).append(line)
+    if not docname.startswith(CHAPTERS):
+        return
+    seen: set[str] = set()
+    for text, _ in list(texts(doctree)):
+        said, parts, done = text.astext(), [], 0
+        for begin, end, anchor in taught.finder.find(said):
+            if anchor not in seen and taught.links(anchor, docname):
+                seen.add(anchor)
+                parts += [nodes.Text(said[done:begin])] if begin > done else []
+                parts.append(_linked(app, docname, taught, anchor, said[begin:end]))
+                done = end
+        if parts:
+            parts += [nodes.Text(said[done:])] if done < len(said) else []
+            text.parent.replace(text, parts)
+
+
+def _linked(app: Any, docname: str, taught: Taught, anchor: str, word: str) -> nodes.inline:
+    """Return a word as a link to its entry, with the entry's sentence beside it."""
+    term, home = taught.terms[anchor], taught.home[anchor]
+    place = f"{app.builder.get_relative_uri(docname, GLOSSARY)}#{term.anchor}"
+    reference = nodes.reference("", word, refuri=place, internal=True, classes=["cvlab-word"])
+    gloss = Gloss("", "", ids=[f"gloss-{term.anchor}"])
+    for paragraph in term.definition.findall(nodes.paragraph):
+        gloss += [_unlinked(part) for part in paragraph.children]
+    if home != docname:
+        gloss += [nodes.Text(" Taught in "), taught_in(app, docname, home), nodes.Text(".")]
+    return nodes.inline("", "", reference, gloss, classes=["cvlab-term"])
+
+
+def _unlinked(part: nodes.Node) -> nodes.Node:
+    """Return a part of a definition without its links: the entry itself has them."""
+    if isinstance(part, nodes.reference | addnodes.pending_xref):
+        return nodes.Text(part.astext())
+    return part.deepcopy()
+
+
+def _visit(self: Any, node: Gloss) -> None:
+    self.body.append(self.starttag(node, "span", "", role="tooltip", CLASS="cvlab-gloss"))
+
+
+def _depart(self: Any, _node: Gloss) -> None:
+    self.body.append("</span>")
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Register the glossary's letters, the links and their sentences."""
+    app.add_node(Gloss, html=(_visit, _depart))
+    app.add_transform(ByLetter)
+    app.connect("doctree-read", collect)
+    app.connect("env-purge-doc", forget)
+    app.connect("env-merge-info", merge)
+    app.connect("env-updated", learn)
+    app.connect("doctree-resolved", link)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
