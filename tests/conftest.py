@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import http.server
@@ -116,14 +117,21 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         """Keep the tests' output readable."""
 
 
-@pytest.fixture(scope="session")
-def address(html: Path) -> Iterator[str]:
-    """The address at which the built book is served, on this machine only."""
-    handler = functools.partial(_Handler, directory=str(html))
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder under the strict policy, on this machine only; yield its address."""
+    handler = functools.partial(_Handler, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def address(html: Path) -> Iterator[str]:
+    """The address at which the built book is served."""
+    with served(html) as place:
+        yield place
 
 
 @pytest.fixture(scope="module")

@@ -252,7 +252,9 @@ def _words(nodes: list[Any]) -> int:
 def _lead(paragraph: Tag, *, last: bool = False) -> list[Any]:
     """Return a paragraph's first sentence, or its last one; two if they are short."""
     found = sentences(paragraph)
-    if paragraph.get_text().lstrip()[:1].islower():  # it goes on with the sentence of a formula
+    begin = next(paragraph.children, "")
+    if isinstance(begin, NavigableString) and begin.lstrip()[:1].islower():
+        # It goes on with the sentence of a formula.
         found = found[1:]
     two, one = (found[-2:], found[-1:]) if last else (found[:2], found[:1])
     chosen = two if sum(map(_words, two)) <= MOST_WORDS else one
