@@ -89,6 +89,8 @@ Back to [cubes](01_cubes.ipynb), to [corners](01_cubes.ipynb#deeper-corners) and
 
 ## No faces
 
+<span id="no-faces">Twice</span> on a page is a place that is named like a section.
+
 | what | how many |
 |------|---------:|
 | `faces_of_a_sphere.and_more_of_them` | $0$ |

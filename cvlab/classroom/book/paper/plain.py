@@ -194,7 +194,7 @@ def _formula(formula: Tag) -> str:
             link.decompose()
     tex = annotation.get_text() if annotation else formula.get_text().strip()
     tex = re.sub(r"^\\[(\[]|\\[)\]]$", "", tex).strip()  # left by Sphinx to MathJax
-    tex = re.sub(r"(?<!\\)%.*", "", tex)
+    tex = re.sub(r"\\[bB]igg?\s*/", "/", tex)  # pandoc makes faulty MathML of a tall stroke
     written = Tag(name="script", attrs={"type": "math/tex"})
     written.string = tex
     anchored = {"id": formula["id"]} if formula.has_attr("id") else {}
@@ -363,22 +363,26 @@ def _anchor(article: Tag, name: str, wanted: set[str]) -> dict[str, str]:
     for element in article.find_all(id=True):
         place = element["id"]
         del element["id"]
+        if place in found:  # twice on the page: a link leads to the first, as in a browser
+            continue
         heading = element.find(_HEADINGS) if element.name == "section" else None
-        if element.name == "div" and _kept(element) and place in wanted:
-            marked.append((element, anchor(name, place)))
-        elif heading is None and place in wanted and element.get_text(strip=True):
-            host = element if element.name != "div" else element.find("p") or element
-            host.insert(0, Tag(name="span", attrs={"class": "mark"}))
-            marked.append((host.span, anchor(name, place)))
-        elif heading is None and place in wanted:
-            heading = element.find_next(_HEADINGS)  # an empty mark before a section
+        host = None
+        if heading is None and place in wanted:
+            if element.name == "div" and _kept(element):
+                host = element
+            elif element.get_text(strip=True):
+                inner = element if element.name != "div" else element.find("p") or element
+                host = Tag(name="span")
+                inner.insert(0, host)
+            else:  # an empty mark before a section
+                heading = element.find_next(_HEADINGS)
         if heading is not None:
-            if not any(host is heading for host, _ in marked):
-                first = heading.name == "h2"
-                marked.append((heading, anchor(name) if first else anchor(name, place)))
-            found[place] = next(label for host, label in marked if host is heading)
-        elif marked and place in wanted:
-            found.setdefault(place, marked[-1][1])
+            label = anchor(name) if heading.name == "h2" else anchor(name, place)
+            found[place] = next((old for one, old in marked if one is heading), label)
+            host = heading if found[place] == label else None
+        if host is not None:
+            found.setdefault(place, anchor(name, place))
+            marked.append((host, found[place]))
     for host, label in marked:
         host["id"] = label
     for element in article.find_all(["div", "section", "figure", "span", "picture", "figcaption"]):
