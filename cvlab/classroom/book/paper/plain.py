@@ -225,8 +225,8 @@ def _code(pre: Tag) -> None:
     block.append(inner)
     if pre.find_parent("div", class_="cell_output"):
         block["class"] = "output"
-    elif kind in ("python", "json", "markdown", "bibtex", "console", "yaml"):
-        block["class"] = "bash" if kind == "console" else kind
+    elif kind in ("python", "json", "markdown", "bibtex", "yaml"):
+        block["class"] = kind
     pre.replace_with(block)
 
 

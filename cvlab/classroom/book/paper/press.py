@@ -6,6 +6,7 @@ Whatever one of them would leave out is an error that says on which page it stan
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import json
 import re
 import shutil
@@ -42,8 +43,11 @@ def make(
         place: where the files go; the folder of the pages if it is None.
 
     Raises:
-        PaperError: if something of a page cannot be put on paper.
+        PaperError: if something of a page cannot be put on paper, or a program is missing.
     """
+    for module in ("pypandoc", "typst"):
+        if importlib.util.find_spec(module) is None:
+            raise PaperError(f"{module} is not installed; `make setup` installs it.")
     place = place or folder
     with tempfile.TemporaryDirectory(prefix="cvlab-paper-") as scratch:
         work = Path(scratch)
