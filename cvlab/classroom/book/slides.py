@@ -108,6 +108,7 @@ def slides(article: Tag) -> list[Slide]:
     for fold in article.select("details.cvlab-deeper"):
         fold.find_parent("section").decompose()
     unneeded = ".headerlink, .cvlab-system, .cvlab-night, .toctree-wrapper, .cvlab-still, source"
+    unneeded += ", .cvlab-gloss, .cvlab-onwards"
     for part in article.select(unneeded):
         part.decompose()
     for link in article.select("a[href]"):

@@ -35,7 +35,8 @@ _ENDING = {"jpeg": "jpg", "svg+xml": "svg"}
 
 _NEEDLESS = (
     "a.headerlink, .toctree-wrapper, .cvlab-minutes, .cvlab-night, .cvlab-hidden, .cvlab-control, "
-    ".cvlab-downloads, .cell_input ~ style, details.hide > summary, source, button, style"
+    ".cvlab-downloads, .cvlab-gloss, .cvlab-letters, .cvlab-onwards, .cvlab-map svg, "
+    ".cell_input ~ style, details.hide > summary, source, button, style"
 )
 NEW_PAGE = '<div class="newpage"></div>'
 #: What stays a block of its own, with a look of its own, by its class in the pages.
