@@ -117,7 +117,7 @@ def _open(what: str, page: Path) -> None:
         webbrowser.open(page.as_uri())
 
 
-def run_pytest(*arguments: str, workers: int | None = None) -> int:
+def run_pytest(*arguments: str, workers: int | None = None, **variables: str) -> int:
     """Run pytest on as many workers as cores by default; together they use each core once."""
     from cvlab.classroom.running import execute
 
@@ -125,7 +125,7 @@ def run_pytest(*arguments: str, workers: int | None = None) -> int:
     workers = min(workers or cores, cores)
     command = [sys.executable, "-m", "pytest", "-p", "cvlab.classroom.lean", "-n", str(workers)]
     command += arguments
-    environment = os.environ | execute.thread_limits(cores // workers)
+    environment = os.environ | variables | execute.thread_limits(cores // workers)
     return subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode
 
 
@@ -196,9 +196,13 @@ def make_costs(options: argparse.Namespace) -> int:
 def make_validate(options: argparse.Namespace) -> int:
     """Run notebooks with plain nbval in kernels of their own, as an instructor's machine does."""
     from cvlab.classroom import notebooks
-    from cvlab.classroom.running import budget, kernel
+    from cvlab.classroom.running import budget, execute, extensions, kernel
 
-    known = list(notebooks.files(ROOT, ("chapters", "solutions")))
+    front = ROOT / "book" / "index.ipynb"
+    known = [
+        *notebooks.files(ROOT, ("chapters", "solutions")),
+        *([front] if front.exists() else []),
+    ]
     asked: list[Path] = []
     rest: list[str] = []
     for word in options.arguments:
@@ -214,6 +218,7 @@ def make_validate(options: argparse.Namespace) -> int:
         name, line = kernel.choose()
         # nbval notices a dead kernel only when the time of its cell is over.
         seconds = max(budget.of(path).seconds for path in asked)
+        variables = extensions.environment(execute.STORE / "kernels")
     except ValueError as error:
         say(f"cvlab: {error}")
         return 1
@@ -222,7 +227,7 @@ def make_validate(options: argparse.Namespace) -> int:
     nbval = ["--nbval-lax", "--nbval-kernel-name", name, "--nbval-cell-timeout", f"{seconds:g}"]
     # nbval numbers the cells of a notebook, so one worker must keep them all: loadscope.
     nbval += ["--dist", "loadscope"]
-    return run_pytest(*nbval, *map(str, asked), *rest, workers=len(asked))
+    return run_pytest(*nbval, *map(str, asked), *rest, workers=len(asked), **variables)
 
 
 def _asks_for(word: str, path: Path) -> bool:

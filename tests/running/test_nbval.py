@@ -200,6 +200,7 @@ class TestValidate:
     def test_all_notebooks_with_the_longest_budget(self, asked):
         arguments, workers = asked()
         everything = [str(path) for path in notebooks.files(ROOT, ("chapters", "solutions"))]
+        everything.append(str(ROOT / "book" / "index.ipynb"))
         assert list(arguments[-len(everything) :]) == everything
         assert workers == len(everything)
         assert arguments[arguments.index("--nbval-kernel-name") + 1] == "python3"

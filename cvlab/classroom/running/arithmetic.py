@@ -28,11 +28,12 @@ OTHER = SAME | {
     "NPY_DISABLE_CPU_FEATURES": "X86_V3 AVX2 FMA3 " + SAME["NPY_DISABLE_CPU_FEATURES"],
     "OPENBLAS_CORETYPE": "Nehalem",
 }
-CHOICES: dict[str, dict[str, str]] = {"same": SAME, "other": OTHER, "own": {}}
+#: For tf32, kernels also load what rounds products as a GPU does; see `extensions`.
+CHOICES: dict[str, dict[str, str]] = {"same": SAME, "other": OTHER, "tf32": SAME, "own": {}}
 
 
 def chosen() -> str:
-    """Return what ``CVLAB_ARITHMETIC`` asks for: same (the default), other, or own.
+    """Return what ``CVLAB_ARITHMETIC`` asks for: same (the default), other, tf32 or own.
 
     Raises:
         ValueError: if it is none of these.
@@ -41,7 +42,7 @@ def chosen() -> str:
     if name not in CHOICES:
         raise ValueError(
             f"CVLAB_ARITHMETIC must be same (on all processors), other (to see what rests on the "
-            f"last bits) or own (the processor's), not {name!r}."
+            f"last bits), tf32 (on a GPU's rounding) or own (the processor's), not {name!r}."
         )
     return name
 

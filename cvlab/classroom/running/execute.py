@@ -26,7 +26,7 @@ from typing import Any
 
 from cvlab.classroom import notebooks
 from cvlab.classroom.notebooks import ROOT, NotebookError
-from cvlab.classroom.running import arithmetic, budget, inputs, meter
+from cvlab.classroom.running import arithmetic, budget, extensions, inputs, meter
 from cvlab.classroom.running.progress import Progress
 
 STORE = Path(os.environ.get("CVLAB_STORE") or ROOT / "_build" / "notebooks")
@@ -240,6 +240,7 @@ async def _execute(
     # From here on the last result is stale, whatever happens; its time still tells what is heavy.
     notebooks.write(described, json.dumps({"seconds": _described(path).get("seconds")}))
     environment = os.environ | {"CVLAB_STATIC": "1"} | arithmetic.environment()
+    environment |= extensions.environment(STORE / "kernels")
     environment |= thread_limits(threads) if threads else {}
     run = kernel.Run(
         notebook,
