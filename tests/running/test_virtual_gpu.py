@@ -198,6 +198,8 @@ class TestMistakes:
         optimiser.step()
         with pytest.raises(RuntimeError, match="attempting to assign a gradient"):
             kept.grad = torch.zeros(1, 2)
+        layer.cpu()
+        assert {kept.device.type, kept.grad.device.type} == {"cpu"}
 
 
 class TestTraining:
