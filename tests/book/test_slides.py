@@ -220,11 +220,16 @@ def outside(url, address):
     return not url.startswith((address, "data:"))
 
 
-#: For each slide: where its content ends, and how many pixels high its smallest letters are.
+#: For each slide, unfolded and answered: where it ends, how high its smallest letters are.
 MEASURE = """
 () => Reveal.getSlides().map((slide, index) => {
   Reveal.slide(index);
   slide.querySelectorAll("details").forEach((fold) => { fold.open = true; });
+  const question = slide.querySelector(".cvlab-question");
+  question?.querySelector("input[type=radio]")?.click();
+  const number = question?.querySelector("input[type=text]");
+  if (number) number.value = "0.123";
+  question?.querySelector("button")?.click();
   let [left, right, bottom, letters] = [0, 0, 0, 100];
   for (const part of slide.querySelectorAll(".sheet, .sheet *")) {
     if (part.closest(".katex-mathml, svg, .cvlab-hidden")) continue;
