@@ -36,7 +36,7 @@ from cvlab.nets.classification import (
     zfnet,
 )
 from cvlab.nets.depth import DepthNet
-from cvlab.nets.detection import backbone, fpn, roi_align
+from cvlab.nets.detection import backbone, batch_iou, fpn, roi_align
 from cvlab.nets.embedding import Embedder, embedder
 from cvlab.nets.matching import correlation
 from cvlab.nets.segmentation import UNet, UNetDecoder
@@ -64,6 +64,7 @@ __all__ = [
     "alexnet",
     "appearance_loss",
     "backbone",
+    "batch_iou",
     "build",
     "causal_mask",
     "consistency_loss",

@@ -14,7 +14,7 @@ from torch.nn import functional
 from cvlab._arguments import integer
 from cvlab.nets.blocks import conv_norm
 
-__all__ = ["Backbone", "FeaturePyramid", "backbone", "fpn", "roi_align"]
+__all__ = ["Backbone", "FeaturePyramid", "backbone", "batch_iou", "fpn", "roi_align"]
 
 
 class Backbone(nn.Module):
@@ -167,3 +167,32 @@ def roi_align(
             raise ValueError(f"boxes must have shape (K, 4), not {tuple(some.shape)}.")
     boxes = [some.to(features) for some in boxes]
     return torchvision.ops.roi_align(features, boxes, size, 1 / stride, samples, aligned=True)
+
+
+def batch_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Return the intersection over union of all pairs of boxes of each image.
+
+    Args:
+        a: (N, K, 4), boxes (x1, y1, x2, y2) of N images.
+        b: (N, M, 4), others of the same images.
+
+    Returns:
+        (N, K, M); 0 where both boxes are empty.
+
+    Raises:
+        ValueError: if the shapes are others.
+
+    >>> one = torch.tensor([[[0.0, 0, 2, 2]]])
+    >>> batch_iou(one, torch.tensor([[[0.0, 0, 2, 1], [5, 5, 6, 6]]])).tolist()
+    [[[0.5, 0.0]]]
+    """
+    if a.ndim != 3 or b.ndim != 3 or a.shape[-1] != 4 or b.shape[-1] != 4 or len(a) != len(b):
+        raise ValueError(
+            "boxes must have shapes (N, K, 4) and (N, M, 4) with one N, "
+            f"not {tuple(a.shape)} and {tuple(b.shape)}."
+        )
+    low = torch.maximum(a[:, :, None, :2], b[:, None, :, :2])
+    high = torch.minimum(a[:, :, None, 2:], b[:, None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(-1)
+    areas = [(boxes[..., 2:] - boxes[..., :2]).prod(-1) for boxes in (a, b)]
+    return shared / (areas[0][:, :, None] + areas[1][:, None] - shared).clamp(min=1e-6)

@@ -9,8 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from conftest import ROOT, WEEKLY
+from nbformat.v4 import new_code_cell, new_notebook
 
 from cvlab.classroom import exercises, notebooks
 from cvlab.classroom.book import address, hygiene, links, readable, sections, systems
@@ -68,6 +70,20 @@ def test_quoted_number_that_nothing_computes(copy):
 
     edit(root / "chapters" / "01_knn.ipynb", plant)
     assert any("never-computed" in fault for fault in hygiene.glued(root))
+
+
+def test_a_function_that_stands_in_two_chapters(tmp_path):
+    long = "def shared(x):\n    a = x\n    b = a\n    c = b\n    return c"
+    explained = long.replace("(x):\n", '(x):\n    """Return x."""\n')
+    short = "def small(x):\n    return x"
+    for name, source in (("01_a", f"{long}\n\n\n{short}"), ("02_b", explained), ("03_c", short)):
+        path = tmp_path / "chapters" / f"{name}.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        cells = [new_code_cell(source, id="code"), new_code_cell("%pip list", id="line")]
+        nbformat.write(new_notebook(cells=cells), path)
+    assert hygiene.repeated(tmp_path) == [
+        "01_a, code: shared and 02_b, code: shared are the same; move it into cvlab and import it."
+    ]
 
 
 @pytest.mark.slow

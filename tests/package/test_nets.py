@@ -6,6 +6,7 @@ import re
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 from cvlab import nets
@@ -493,3 +494,22 @@ def test_doctests_of_nets():
         result = doctest.testmod(__import__(f"cvlab.nets.{module}", fromlist=["_"]))
         assert result.failed == 0
         assert result.attempted
+
+
+class TestBatchIoU:
+    def test_it_agrees_with_torchvision_image_by_image(self):
+        draw = torch.Generator().manual_seed(0)
+        corners = torch.rand(5, 7, 2, 2, generator=draw).sort(2).values.flatten(2)
+        a, b = corners[:, :4] * 20, corners[:, 4:] * 20
+        wanted = torch.stack([torchvision.ops.box_iou(x, y) for x, y in zip(a, b, strict=True)])
+        assert torch.allclose(nets.batch_iou(a, b), wanted, atol=1e-6)
+
+    def test_empty_boxes_and_none(self):
+        nothing = torch.zeros(1, 2, 4)
+        assert nets.batch_iou(nothing, nothing).tolist() == [[[0, 0], [0, 0]]]
+        assert nets.batch_iou(torch.zeros(2, 0, 4), torch.zeros(2, 3, 4)).shape == (2, 0, 3)
+
+    @pytest.mark.parametrize("shape", [(2, 4), (1, 2, 3), (3, 2, 4)])
+    def test_other_shapes_are_refused(self, shape):
+        with pytest.raises(ValueError, match=r"\(N, K, 4\) and \(N, M, 4\) with one N, not"):
+            nets.batch_iou(torch.zeros(1, 2, 4), torch.zeros(shape))

@@ -24,6 +24,8 @@ _MEASURED = re.compile(
     r"|(?:\w+ty|\w+ty-\w+) per ?cent\b|\d+ (?:out )?of \d+|\d+\.\d+|\d+e-?\d+)(?![\w.]*\d)"
 )
 
+HOME = 4  #: lines of a function's body
+
 # American spellings whose British reading is another word, or which are right in both.
 _BRITISH_TOO = {
     "balk", "check", "checks", "checked", "curb", "disk", "draft", "inquire", "inquiry",
@@ -42,7 +44,7 @@ def _cells(path: Path, kind: str) -> Iterator[tuple[str, str, Any]]:
 
 def _documents(root: Path) -> Iterator[tuple[str, str]]:
     """Iterate over all prose, in code too: pages, READMEs, cells, by a name to report."""
-    for path in [*sorted(root.glob("*.md")), *sorted((root / "book").glob("*.md"))]:
+    for path in [*sorted(root.glob("*.md")), *sorted((root / "book").rglob("*.md"))]:
         yield path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
     for path in _notebooks(root):
         for identifier, source, _ in _cells(path, "markdown"):
@@ -432,6 +434,33 @@ def repository(root: Path = ROOT) -> list[str]:
     return found
 
 
+def repeated(root: Path = ROOT) -> list[str]:
+    """No function of `HOME` lines or more stands in two chapters: it has a home in `cvlab`."""
+    places: dict[str, list[str]] = {}
+    for path in _notebooks(root, "chapters"):
+        for identifier, source, _ in _cells(path, "code"):
+            for node in _parsed(source):
+                if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                    name = node.name
+                    if ast.get_docstring(node):  # the same code may be explained anew
+                        node.body = node.body[1:]
+                    text = ast.unparse(node)
+                    if text.count("\n") >= HOME:
+                        places.setdefault(text, []).append(f"{path.stem}, {identifier}: {name}")
+    return [
+        f"{' and '.join(found)} are the same; move it into cvlab and import it."
+        for found in places.values()
+        if len(found) > 1
+    ]
+
+
+def _parsed(source: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(source).body
+    except SyntaxError:  # a line for IPython
+        return []
+
+
 def version(root: Path = ROOT) -> list[str]:
     """Package, changelog and lock-file-free metadata agree on the version."""
     import tomllib
@@ -459,6 +488,7 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     probes,
     exercise_form,
     contents,
+    repeated,
     repository,
     version,
     budget.faults,
