@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import itertools
 import json
 import os
@@ -374,14 +375,16 @@ def without_outputs(path: Path) -> Any:
 def decorate(notebook: Any, record: dict[str, Any] | None, name: str) -> Any:
     """Make an executed notebook a page: number, times, folds, an anchor at each system's cell."""
     times = _times(notebook["cells"], record) if record else NOT_RUN
+    names = {row.id: row.name for row in systems.read()}
     cells = []
     for index, cell in enumerate(numbered(notebook, name)["cells"]):
         for tag in notebooks.tags(cell):
             if tag.startswith("system:") and cell["cell_type"] == "code":
                 system = tag.removeprefix("system:")
+                shown = html.escape(names.get(system, system))
                 anchor = (
                     f'<div class="cvlab-system" id="system-{system}">'
-                    f'<a href="../systems.html#{system}">index: {system}</a></div>'
+                    f'<a href="../systems.html#{system}">index: {shown}</a></div>'
                 )
                 cells.append(nbformat.v4.new_markdown_cell(anchor, id=f"anchor-{system}"[:64]))
         cells.append(_folded(cell))
