@@ -24,7 +24,8 @@ CHAPTERS = (RUN if WEEKLY else RUN[:1]) or ["01_knn"]
 
 PAGE = """
 <article><section id="top"><h1>9. Windows<a class="headerlink" href="#top">#</a></h1>
-<p>One window slides. It is Fig. 2 of a paper by A. Author. A third sentence.</p>
+<p>One <span class="cvlab-term"><a href="../glossary.html#window">window</a><span
+class="cvlab-gloss" role="tooltip">A part of an image.</span></span> slides. It is Fig. 2 of a paper by A. Author. A third sentence.</p>
 <p><strong>By the end you can:</strong></p><ul><li><p>slide it;</p></li></ul>
 <p><strong>You need:</strong> <a href="08_backprop.html#x">the last page</a>.</p>
 <p class="cvlab-time">Reading: 5 min.</p>
@@ -95,7 +96,14 @@ def test_a_slide_has_one_or_two_sentences_and_the_notes_have_all(small):
 
 def test_deeper_sections_links_and_what_is_not_for_slides_stay_away(small):
     shown = " ".join(text([*s.lead, *s.item, *s.notes]) + s.heading for s in small)
-    for words in ("Hidden words", "Deeper", "Reading: 5 min", "assert y", "#"):
+    for words in (
+        "Hidden words",
+        "A part of an image",
+        "Deeper",
+        "Reading: 5 min",
+        "assert y",
+        "#",
+    ):
         assert words not in shown
     assert not any("<a " in str(node) for slide in small for node in (*slide.item, *slide.notes))
 
@@ -158,8 +166,8 @@ def test_every_slide_has_notes_and_all_prose_is_said(core, made):
     sections = made.select(".slides > section")
     assert all(section.aside.get_text().strip() for section in sections)
     said = " ".join(" ".join(section.get_text().split()) for section in sections)
-    for link in core.select(".headerlink"):
-        link.decompose()
+    for part in core.select(".headerlink, .cvlab-gloss"):
+        part.decompose()
     lost = [
         words
         for paragraph in core.select("section > p:not(.cvlab-time), section > details > p")
