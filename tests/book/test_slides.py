@@ -25,7 +25,8 @@ CHAPTERS = (RUN if WEEKLY else RUN[:1]) or ["01_knn"]
 PAGE = """
 <article><section id="top"><h1>9. Windows<a class="headerlink" href="#top">#</a></h1>
 <p>One <span class="cvlab-term"><a href="../glossary.html#window">window</a><span
-class="cvlab-gloss" role="tooltip">A part of an image.</span></span> slides. It is Fig. 2 of a paper by A. Author. A third sentence.</p>
+class="cvlab-gloss" role="tooltip">A part of an image.</span></span> slides.
+It is Fig. 2 of a paper by A. Author. A third sentence.</p>
 <p><strong>By the end you can:</strong></p><ul><li><p>slide it;</p></li></ul>
 <p><strong>You need:</strong> <a href="08_backprop.html#x">the last page</a>.</p>
 <p class="cvlab-time">Reading: 5 min.</p>
