@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import cvlab
 import cvlab.train
+from cvlab import boxes, geometry, nets
 from cvlab.classroom.running import virtual_gpu
 
 TWO = "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and"
@@ -385,3 +386,65 @@ class TestBooks:
         assert x.device.type == "cpu"
         assert (x + torch.ones(2)).numpy().tolist() == [2, 2]
         assert cvlab.budget(cpu=5, gpu=50) == (50 if torch.cuda.is_available() else 5)
+
+
+def on_both(run):
+    """Return what a function of a mover gives on the CPU and on the GPU, as lists."""
+
+    def values(device):
+        torch.manual_seed(0)
+        found = run(lambda thing: thing.to(device))
+        found = list(found.values()) if isinstance(found, dict) else found
+        found = found if isinstance(found, (list, tuple)) else [found]
+        assert {one.device.type for one in found} == {device}
+        return [one.detach().cpu() for one in found]
+
+    return values("cpu"), values("cuda")
+
+
+IMAGE = torch.linspace(0, 1, 2 * 3 * 64 * 64).reshape(2, 3, 64, 64)
+BOXES = torch.tensor([[4.0, 4, 30, 30], [5, 5, 31, 32], [40, 40, 60, 62]])
+PACKAGE = {
+    "attention": lambda to: to(nets.TransformerBlock(8, 2))(
+        to(torch.ones(1, 5, 8)), mask=nets.causal_mask(5, to(IMAGE).device)
+    ),
+    "depth": lambda to: to(nets.DepthNet(2, scales=2, width=4))(to(IMAGE)),
+    "pyramid": lambda to: to(nets.fpn(nets.backbone(4, (4, 8)).channels, 4))(
+        to(nets.backbone(4, (4, 8)))(to(IMAGE))
+    ),
+    "roi_align": lambda to: nets.roi_align(to(IMAGE), [to(BOXES), to(BOXES)], size=2, stride=1),
+    "batch_iou": lambda to: nets.batch_iou(to(BOXES)[None], to(BOXES)[None]),
+    "embedder": lambda to: to(nets.embedder(8, width=4))(to(IMAGE)),
+    "correlation": lambda to: nets.correlation(to(IMAGE), to(IMAGE), [0], range(3)),
+    "unet": lambda to: to(nets.UNet(3, width=4))(to(IMAGE)),
+    "appearance_loss": lambda to: nets.appearance_loss(to(IMAGE), to(IMAGE).flip(3)),
+    "smoothness_loss": lambda to: nets.smoothness_loss(to(IMAGE)[:, :1], to(IMAGE)),
+    "small_resnet": lambda to: to(nets.small_resnet(8))(to(IMAGE)),
+    "lenet5": lambda to: to(nets.build("lenet5"))(to(torch.ones(2, 1, 28, 28))),
+    "nms": lambda to: boxes.nms(to(BOXES), to(torch.tensor([0.5, 0.9, 0.7]))),
+    "batched_nms": lambda to: boxes.batched_nms(
+        to(BOXES), to(torch.tensor([0.5, 0.9, 0.7])), to(torch.tensor([0, 1, 0]))
+    ),
+    "iou": lambda to: (boxes.iou(to(BOXES), to(BOXES)), boxes.giou(to(BOXES), to(BOXES))),
+    "encode": lambda to: boxes.decode(boxes.encode(to(BOXES), to(BOXES) + 1), to(BOXES) + 1),
+    "clip": lambda to: boxes.clip(to(BOXES), 50, 50),
+    "match": lambda to: boxes.match(to(BOXES), to(BOXES)[:2]),
+    "crop_resize": lambda to: boxes.crop_resize(to(IMAGE)[0], to(BOXES), 5),
+    "warp_disparity": lambda to: geometry.warp_disparity(
+        to(IMAGE), to(torch.ones(2, 64, 64)), "left"
+    ),
+    "sample_bilinear": lambda to: geometry.sample_bilinear(
+        to(IMAGE)[0], to(torch.rand(4, 5)), to(torch.rand(4, 5))
+    ),
+    "project": lambda to: geometry.project(to(torch.rand(5, 3) + 1), to(torch.eye(3))),
+    "unproject": lambda to: geometry.unproject(
+        to(torch.rand(5, 2)), to(torch.rand(5) + 1), to(torch.eye(3))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PACKAGE)
+def test_the_package_s_functions_run_where_their_tensors_are(gpu, name):
+    here, there = on_both(PACKAGE[name])
+    for a, b in zip(here, there, strict=True):
+        assert torch.allclose(a, b, atol=1e-6)

@@ -33,7 +33,8 @@ class Traits(NamedTuple):
 #: Besides operations element by element, these read a number of the CPU themselves.
 SCALARS = ("fill", "fill_", "masked_fill", "masked_fill_", "index_fill", "index_fill_", "full_like")
 #: Free for tensors of any side; what they change or return is on the side of their first.
-FREE = ("copy_", "copy", "set_", "resize_", "_to_copy", "is_same_size", "lift_fresh", "expand_as")
+FREE = ("copy_", "copy", "set_", "resize_", "_to_copy", "is_same_size", "lift_fresh")
+FREE += ("_ctc_loss", "_ctc_loss_backward")  # lengths and targets of either side
 INDEXED = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index_put")
 #: Sequences of different lengths: the lengths stay on the CPU, also those that come out.
 LENGTHS = {
