@@ -295,32 +295,61 @@ class TestEpub:
         assert links > 10
 
 
-class TestFaults:
-    def one_formula(self, tex: str) -> plain.Plain:
-        markup = f'<h2 id="p">P</h2><p><script type="math/tex">{tex}</script></p>'
-        return plain.Plain(markup, {tex: ["chapters/01_cubes"]}, count=1)
+def one_formula(tex: str) -> plain.Plain:
+    """A document of one formula."""
+    markup = f'<h1 id="a">A</h1><h2 id="p">P</h2><p><script type="math/tex">{tex}</script></p>'
+    return plain.Plain(markup, {tex: ["chapters/01_cubes"]}, count=1)
 
+
+@pytest.mark.parametrize(
+    ("tex", "typst"),
+    [
+        (r"\big( a \Big)", r"lr(\(, size: #120%) a lr(\), size: #180%)"),
+        (r"\big\| a \big\|^2", 'class("normal", lr(bar.v.double, size: #120%))^2'),
+        (r"\lvert a \rvert", 'class("normal", bar.v) a class("normal", bar.v)'),
+        (r"a \phantom{=} b", "#hide($=$)"),
+        (r"a\!b\;c", "a #h(-0.167em) b #h(0.278em) c"),
+        (r"\operatorname*{argmax}_k a", 'op("argmax", limits: #true)_k'),
+    ],
+)
+def test_formulas_of_which_pandoc_makes_something_else(tmp_path, tex, typst):
+    document = one_formula(tex)
+    press.pdf(document, press.read(document, tmp_path), tmp_path / "file")
+    assert typst in (tmp_path / "main.typ").read_text(encoding="utf-8")
+
+
+def test_cases_keep_their_brace(tmp_path):
+    tex = r"\begin{cases} a \\ b \end{cases}"
+    page = '<article class="bd-article"><section id="s"><h1>P</h1>%s</section></article>'
+    (tmp_path / "index.html").write_text(page % rf'<span class="math">\({tex}\)</span>')
+    (tmp_path / "_toc.yml").write_text("root: index\nparts: [{caption: A, chapters: []}]")
+    document = plain.document(tmp_path, tmp_path / "_toc.yml", tmp_path)
+    press.pdf(document, press.read(document, tmp_path), tmp_path / "file")
+    assert 'cases(delim: "{", a & , b)' in (tmp_path / "main.typ").read_text(encoding="utf-8")
+
+
+class TestFaults:
     @pytest.mark.parametrize("make", [press.pdf, press.epub])
     def test_a_formula_that_cannot_be_converted_is_named_with_its_page(self, tmp_path, make):
-        document = self.one_formula(r"a \nonsense{b}")
+        document = one_formula(r"a \nonsense{b}")
         tree = press.read(document, tmp_path)
         with pytest.raises(plain.PaperError, match=r"chapters/01_cubes: a \\nonsense\{b\}"):
             make(document, tree, tmp_path / "file")
 
     def test_a_formula_that_pandoc_overlooks_is_missed(self, tmp_path):
-        document = self.one_formula("a")
+        document = one_formula("a")
         document.count = 2
         with pytest.raises(plain.PaperError, match="of 2 formulas pandoc found 1"):
             press.read(document, tmp_path)
 
     def test_a_letter_that_no_font_has_is_refused(self, tmp_path):
-        document = self.one_formula("a")
+        document = one_formula("a")
         document.markup += "<p>漢</p>"
         with pytest.raises(plain.PaperError, match=r"p: Typst stumbles: .*could not be displayed"):
             press.pdf(document, press.read(document, tmp_path), tmp_path / "file")
 
     def test_what_typst_refuses_is_named_with_its_page(self, tmp_path):
-        document = self.one_formula("a")
+        document = one_formula("a")
         document.markup += '<p><img src="none.png" alt="Nothing to see."></p>'
         with pytest.raises(plain.PaperError, match="p: Typst stumbles: error: file not found"):
             press.pdf(document, press.read(document, tmp_path), tmp_path / "file")

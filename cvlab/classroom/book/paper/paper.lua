@@ -20,6 +20,11 @@ local function within(opening, blocks, closing)
   return blocks
 end
 
+-- A bar is no relation: no space around it, and exponents beside it.
+local function tall(bar)
+  return 'class("normal", lr(' .. bar .. ', size: #%1))'
+end
+
 if FORMAT:match 'typst' then
   function Image(image)
     local call = '#image(' .. quoted(image.src)
@@ -30,9 +35,18 @@ if FORMAT:match 'typst' then
     return pandoc.RawInline('typst', call .. ')')
   end
 
-  -- What a screen reader says of a formula is its TeX.
+  -- What a screen reader says of a formula is its TeX. Pandoc enlarges delimiters like pictures,
+  -- which overlap, sets hidden parts as text, where a sign of equality begins a heading, and rounds
+  -- small spaces to whole ems.
   function Math(formula)
     local typst = pandoc.write(pandoc.Pandoc { pandoc.Plain { formula } }, 'typst')
+    typst = typst:gsub('#scale%(x: (%d+%%).-%)%[parallel%]', tall 'bar.v.double')
+    typst = typst:gsub('#scale%(x: (%d+%%).-%)%[\\|%]', tall 'bar.v')
+    typst = typst:gsub('#scale%(x: (%d+%%).-%)%[(\\.)%]', 'lr(%2, size: #%1)')
+    typst = typst:gsub('parallel([_^])', 'class("normal", bar.v.double)%1')
+    typst = typst:gsub('\\|', 'class("normal", bar.v)')
+    typst = typst:gsub('#hide%[(.-)%]', '#hide($%1$)')
+    typst = typst:gsub('#h%(0em%)', '#h(0.278em)'):gsub('#h%(%-1em%)', '#h(-0.167em)')
     local rule = '#[#set math.equation(alt: ' .. quoted(formula.text) .. '); '
     return pandoc.RawInline('typst', rule .. typst:gsub('%s+$', '') .. ']')
   end

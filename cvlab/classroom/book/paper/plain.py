@@ -29,6 +29,7 @@ _TYPESET = re.compile(r'<span class="katex-html"')
 _SPAN = re.compile(r"<(/?)span\b")
 _PRE = re.compile(r"(<pre\b[^>]*>)(.*?)(</pre>)", re.S)
 _TEX = 'annotation[encoding="application/x-tex"]'
+_CASES = re.compile(r"\\begin\{cases\}(.*?)\\end\{cases\}", re.S)
 _CANONICAL = re.compile(r'<link rel="canonical" href="([^"]*)"')
 _DATA = re.compile(r"data:image/([\w.+-]+);base64,(.*)", re.S)
 _ENDING = {"jpeg": "jpg", "svg+xml": "svg"}
@@ -196,6 +197,7 @@ def _formula(formula: Tag) -> str:
     tex = annotation.get_text() if annotation else formula.get_text().strip()
     tex = re.sub(r"^\\[(\[]|\\[)\]]$", "", tex).strip()  # left by Sphinx to MathJax
     tex = re.sub(r"\\[bB]igg?\s*/", "/", tex)  # pandoc makes faulty MathML of a tall stroke
+    tex = _CASES.sub(_two_columns, tex)
     written = Tag(name="script", attrs={"type": "math/tex"})
     written.string = tex
     anchored = {"id": formula["id"]} if formula.has_attr("id") else {}
@@ -212,6 +214,11 @@ def _formula(formula: Tag) -> str:
         block.append(shown)
     formula.replace_with(block)
     return tex
+
+
+def _two_columns(cases: re.Match) -> str:
+    """Give cases without conditions an empty second column: pandoc loses the brace of one."""
+    return cases[0] if "&" in cases[1] else cases[0].replace("\\\\", "& \\\\")
 
 
 def _code(pre: Tag) -> None:
