@@ -335,15 +335,13 @@ class TestBooks:
         assert network[0].weight.device == GPU
 
     def test_memory_that_is_used_again_has_no_side(self, gpu):
-        again = 0
-        for _ in range(50):
-            there = torch.ones(1000, device="cuda")
-            address = there.untyped_storage()._cdata
-            del there
-            here = torch.ones(1000)
-            again += here.untyped_storage()._cdata == address
-            assert not here.is_cuda
+        there = [torch.ones(1000, device="cuda") for _ in range(100)]
+        addresses = {one.untyped_storage()._cdata for one in there}
+        del there
+        here = [torch.ones(1000) for _ in range(1000)]
+        again = [one for one in here if one.untyped_storage()._cdata in addresses]
         assert again, "no address was used again: this shows nothing"
+        assert not any(one.is_cuda for one in here)
 
     def test_numbers_of_the_gpu_are_its_own_and_repeat(self, gpu):
         def draw(device):

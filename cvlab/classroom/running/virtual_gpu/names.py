@@ -38,7 +38,7 @@ class Names(TorchFunctionMode):
         special = SPECIAL.get(func)
         if special is not None:
             return special(func, *args, **(kwargs or {}))
-        if func.__name__ == "__get__":  # an attribute: nothing is made
+        if getattr(func, "__name__", "") == "__get__":  # an attribute: nothing is made
             return func(*args)
         return _call(func, *args, **(kwargs or {}))
 
