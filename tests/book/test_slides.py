@@ -9,6 +9,7 @@ from bs4 import BeautifulSoup
 from conftest import HTML, WEEKLY, missing, served
 from waiting import GIVE_UP
 
+from cvlab.classroom import cli
 from cvlab.classroom.book import build, slides
 
 SIZE = {"width": 1280, "height": 720}
@@ -207,6 +208,19 @@ def test_a_page_that_is_missing_or_was_not_run_is_refused_with_a_sentence(tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+def first_stands_for_all(deck):
+    """Skip what does not depend on the chapter, but for one."""
+    if deck[0] != CHAPTERS[0]:
+        pytest.skip("another chapter stands for it")
+
+
+@pytest.mark.parametrize("command", ["slides", "chapter"])
+def test_a_chapter_that_is_not_there_is_said(command, capsys):
+    assert cli.main([command, "01_kn"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("cvlab: there is no chapter '01_kn'; there are 01_knn, 02_linear")
+
+
 @pytest.fixture
 def shown(browser, deck):
     """The slides in a browser, and all errors and foreign requests meanwhile."""
@@ -291,7 +305,8 @@ def test_sliders_answer_and_keys_turn_the_page(shown):
 
 
 @pytest.mark.browser
-def test_the_speakers_window_follows(shown):
+def test_the_speakers_window_follows(deck, shown):
+    first_stands_for_all(deck)
     shown.evaluate("Reveal.slide(3)")
     with shown.context.expect_page() as opened:
         shown.keyboard.press("s")
@@ -308,6 +323,7 @@ def test_the_speakers_window_follows(shown):
 
 @pytest.mark.browser
 def test_slides_open_from_a_folder(browser, deck):
+    first_stands_for_all(deck)
     page = browser.new_page(viewport=SIZE)
     page.context.set_offline(True)
     page.goto((deck[1] / "index.html").as_uri())
