@@ -66,7 +66,7 @@ if FORMAT:match 'typst' then
       return raw '#pagebreak(weak: true)'
     elseif div.classes:includes 'equation' then
       local number = div.attributes.number
-      local opening = number and '#numbered("' .. number .. '")[' or '#block[' 
+      local opening = number and '#numbered("' .. number .. '")[' or '#align(center)[' 
       return within(opening, div.content, ']' .. label)
     end
     for _, class in ipairs(div.classes) do
