@@ -55,7 +55,8 @@ if FORMAT:match 'typst' then
     if span.classes:includes 'eqno' then
       return {}
     elseif span.identifier ~= '' then -- a label needs something that it stands beside
-      span.content:insert(1, pandoc.RawInline('typst', '#metadata(none)<' .. span.identifier .. '>'))
+      local mark = '#metadata(none)<' .. span.identifier .. '>'
+      span.content:insert(1, pandoc.RawInline('typst', mark))
       return span.content
     end
   end
@@ -66,7 +67,7 @@ if FORMAT:match 'typst' then
       return raw '#pagebreak(weak: true)'
     elseif div.classes:includes 'equation' then
       local number = div.attributes.number
-      local opening = number and '#numbered("' .. number .. '")[' or '#align(center)[' 
+      local opening = number and '#numbered("' .. number .. '")[' or '#align(center)['
       return within(opening, div.content, ']' .. label)
     end
     for _, class in ipairs(div.classes) do
