@@ -63,21 +63,25 @@ def _call(func: Any, *args: Any, **kwargs: Any) -> Any:
             hold()
         with during(wanted=where, fresh=where):
             return func(*args, **kwargs | {"device": CPU})
-    # Most calls end here, so this is written for speed.
-    on_gpu = now.rules is not None and any(side(one) == CUDA for one in tensors((args, kwargs)))
     if generator is not None:
-        check_generator(generator, CUDA if on_gpu else CPU)
+        check_generator(generator, CUDA if _on_gpu((args, kwargs)) else CPU)
+    if now.rules is None:
+        return func(*args, **kwargs)
+    # Most calls end here, so this is written for speed: arguments are looked at last.
     before = now.fresh, now.wanted
-    now.fresh, now.wanted = OPEN if on_gpu else CPU, None
+    now.fresh, now.wanted = CPU if func in default_device._device_constructors() else OPEN, None
     try:
         out = func(*args, **kwargs)
     finally:
         now.fresh, now.wanted = before
-    if on_gpu:
-        for tensor in tensors((out,)):
-            if side(tensor) == OPEN:
-                mark(tensor, CUDA)
+    for tensor in tensors((out,)):
+        if side(tensor) == OPEN:
+            mark(tensor, CUDA if _on_gpu((args, kwargs)) else CPU)
     return out
+
+
+def _on_gpu(values: Any) -> bool:
+    return any(side(tensor) == CUDA for tensor in tensors(values))
 
 
 SPECIAL: dict[Any, Callable] = {}

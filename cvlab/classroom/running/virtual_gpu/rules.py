@@ -36,6 +36,7 @@ SCALARS = ("fill", "fill_", "masked_fill", "masked_fill_", "index_fill", "index_
 FREE = ("copy_", "copy", "set_", "resize_", "_to_copy", "is_same_size", "lift_fresh")
 FREE += ("_ctc_loss", "_ctc_loss_backward")  # lengths and targets of either side
 INDEXED = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index_put")
+FIRST = frozenset(FREE + INDEXED)
 #: Sequences of different lengths: the lengths stay on the CPU, also those that come out.
 LENGTHS = {
     "_pack_padded_sequence": 1,
@@ -118,35 +119,35 @@ class Rules(dispatch.TorchDispatchMode):
         """Run one operation under the rules."""
         kwargs = kwargs or {}
         with torch._C.DisableTorchFunction():
-            found = tensors((args, kwargs))
+            found = tensors((args, kwargs.values())) if kwargs else tensors(args)
             sides = {side(tensor) for tensor in found}
             if CUDA in sides:
                 not_in_a_worker()
                 if CPU in sides and now.wanted is None:
                     refuse(func, args, kwargs)
-            goal = now.wanted or self._goal(func, sides, found, args)
-            if goal == CUDA and traits(func).random and not generator_in(args, kwargs):
+            known = _traits.get(func) or traits(func)
+            goal = now.wanted or self._goal(known.name, sides, found, args)
+            if known.random and goal == CUDA and not generator_in(args, kwargs):
                 with own_numbers():
                     out = func(*args, **kwargs)
             else:
                 out = func(*args, **kwargs)
-            if goal != CPU or OPEN in sides:
-                self._enter(out, goal, traits(func).name in LENGTHS)
+            if goal != CPU:
+                # Lengths that come out stay on the CPU.
+                for tensor in tensors(out[:1] if known.name in LENGTHS else (out,)):
+                    mark(tensor, goal)
+            elif OPEN in sides:
+                for tensor in tensors((out,)):
+                    if side(tensor) == OPEN:
+                        mark(tensor, CPU)
             return out
 
     @staticmethod
-    def _enter(out: Any, goal: str, lengths: bool) -> None:
-        """Mark what has come out; lengths stay on the CPU."""
-        for tensor in tensors(out[:1] if lengths else (out,)):
-            if goal != CPU or side(tensor) == OPEN:
-                mark(tensor, goal)
-
-    @staticmethod
-    def _goal(func: Any, sides: set, found: list, args: tuple) -> str:
+    def _goal(name: str, sides: set, found: list, args: tuple) -> str:
         """Return the side of what comes out."""
         if not found:
             return now.fresh
-        if traits(func).name in FREE + INDEXED:
+        if name in FIRST:
             first = side(args[0]) if isinstance(args[0], torch.Tensor) else None
             return OPEN if first == OPEN and CUDA not in sides else _settled(first, sides)
         if CUDA in sides:

@@ -103,6 +103,9 @@ def mark(tensor: torch.Tensor, where: str) -> None:
         setattr(found, MARK, where)
 
 
+_VALUES = type({}.values())
+
+
 def tensors(values: Iterable[Any]) -> list[torch.Tensor]:
     """Return all tensors in arguments or results, those in lists and dictionaries included."""
     found: list[torch.Tensor] = []
@@ -114,7 +117,7 @@ def _collect(values: Iterable[Any], found: list[torch.Tensor]) -> None:
     for value in values:
         if isinstance(value, torch.Tensor):
             found.append(value)
-        elif isinstance(value, (list, tuple)):
+        elif isinstance(value, (list, tuple, _VALUES)):
             _collect(value, found)
         elif isinstance(value, dict):
             _collect(value.values(), found)
