@@ -44,6 +44,18 @@ def text_of(path):
     return path.read_bytes().decode(errors="replace")
 
 
+class Said:
+    """What files say, to be searched for code in."""
+
+    def __init__(self, texts):
+        self.text = "\n".join(texts)
+        self.lines = set(self.text.splitlines())
+
+    def __contains__(self, code):
+        """Say whether the code stands there; most is refused by a line that stands nowhere."""
+        return all(line in self.lines for line in code.splitlines()) and code in self.text
+
+
 @pytest.fixture(scope="module")
 def found(edition):
     """What all files say, those that teach apart."""
@@ -52,7 +64,7 @@ def found(edition):
         if path.is_file():
             teaches = path.relative_to(edition).as_posix().startswith(TEACHING)
             (teaching if teaches else others).append(bare(text_of(path)))
-    return "\n".join(teaching), "\n".join(others)
+    return Said(teaching), Said(others)
 
 
 def cells_of(path, *tags):
@@ -64,9 +76,10 @@ def cells_of(path, *tags):
 
 def bodies_of(code):
     """The bodies of all functions, but for those of one or two lines, which may be anybody's."""
+    lines = code.splitlines()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.FunctionDef):
-            body = bare(ast.get_source_segment(code, node) or "").partition("\n")[2]
+            body = bare("\n".join(lines[node.body[0].lineno - 1 : node.end_lineno]))
             if body.count("\n") > 1:
                 yield body
 
