@@ -45,6 +45,7 @@ FRAMES = "assets/frames"  # among the sources
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 PAGE_LIMIT = 4_000_000
 SOURCES = {".md", ".bib", ".css", ".csv", ".js", ".yml", ".png", ".svg"}  # of book/
+APART = {"slides", "students"}  # folders of book/ that are no part of its pages
 
 # What other pages show of a page: headings, targets of links, numbered equations and figures.
 _OUTLINE = re.compile(
@@ -230,6 +231,8 @@ def lay_out(records: dict[Path, dict[str, Any] | None]) -> str:
     wanted: dict[str, bytes] = {}
     outline: list[str] = []
     for path in sorted((ROOT / "book").rglob("*")):
+        if path.relative_to(ROOT / "book").parts[0] in APART:
+            continue
         if path.is_file() and path.suffix in SOURCES:
             wanted[path.relative_to(ROOT / "book").as_posix()] = path.read_bytes()
         if path.suffix == ".md":
