@@ -129,6 +129,22 @@ def test_what_a_gpu_allows_with_indices_masks_and_assignments(gpu):
     assert not there.is_cuda
 
 
+def test_lengths_of_sequences_stay_on_the_cpu(gpu):
+    x, lengths = torch.rand(2, 4, 3, device="cuda"), torch.tensor([4, 2])
+    pack = torch.nn.utils.rnn.pack_padded_sequence
+    packed = pack(x, lengths, batch_first=True)
+    assert (packed.data.device, packed.batch_sizes.device.type) == (GPU, "cpu")
+    out, _ = torch.nn.LSTM(3, 5).cuda()(packed)
+    padded, counted = torch.nn.utils.rnn.pad_packed_sequence(out, batch_first=True)
+    assert (padded.device, counted.device.type) == (GPU, "cpu")
+    padded.sum().backward()
+    with pytest.raises(RuntimeError, match="should be a 1D CPU int64 tensor"):
+        pack(x, lengths.cuda(), batch_first=True)
+    logs = torch.rand(4, 2, 3, device="cuda").log_softmax(2)
+    targets = torch.tensor([[1, 2], [2, 1]], device="cuda")
+    assert F.ctc_loss(logs, targets, torch.tensor([4, 4]), torch.tensor([2, 2])).device == GPU
+
+
 class TestMistakes:
     """Those that a notebook makes."""
 

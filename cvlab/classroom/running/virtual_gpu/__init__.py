@@ -147,6 +147,7 @@ def switched_on() -> Iterator[None]:
         mock.patch.object(torch.autograd, "_engine_run_backward", _engine),
         mock.patch.object(threading.Thread, "start", _start_thread),
         mock.patch.object(cvlab, "budget", short),
+        mock.patch.object(torch.backends.cudnn, "is_acceptable", return_value=False),
     ]
     patches += [
         mock.patch.object(torch.accelerator, name, return_value=0)

@@ -219,6 +219,26 @@ def _new_tensor(
     return made
 
 
+@_rule_for(torch._C._VariableFunctions._pad_packed_sequence)
+def _pad_packed(func: Any, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Leave the lengths on the CPU, which are made there."""
+    padded, lengths = _call(func, *args, **kwargs)
+    mark(lengths, CPU)
+    return padded, lengths
+
+
+def _beside(scores: torch.Tensor, one: Any) -> Any:
+    return moved(one, side(scores) or CPU) if isinstance(one, torch.Tensor) else one
+
+
+@_rule_for(torch.nn.functional.ctc_loss, torch.ctc_loss)
+def _ctc_loss(func: Any, scores: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    """Take lengths and targets of either side, as CUDA does."""
+    args = tuple(_beside(scores, one) for one in args)
+    kwargs = {k: _beside(scores, one) for k, one in kwargs.items()}
+    return _call(func, scores, *args, **kwargs)
+
+
 @_rule_for(torch.Tensor.pin_memory)
 def _pin_memory(_func: Any, tensor: torch.Tensor, *_: Any) -> torch.Tensor:
     if side(tensor) == CUDA:

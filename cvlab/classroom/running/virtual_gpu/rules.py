@@ -34,7 +34,6 @@ class Traits(NamedTuple):
 SCALARS = ("fill", "fill_", "masked_fill", "masked_fill_", "index_fill", "index_fill_", "full_like")
 #: Free for tensors of any side; what they change or return is on the side of their first.
 FREE = ("copy_", "copy", "set_", "resize_", "_to_copy", "is_same_size", "lift_fresh")
-FREE += ("_ctc_loss", "_ctc_loss_backward")  # lengths and targets of either side
 INDEXED = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index_put")
 FIRST = frozenset(FREE + INDEXED)
 #: Sequences of different lengths: the lengths stay on the CPU, also those that come out.
@@ -121,11 +120,11 @@ class Rules(dispatch.TorchDispatchMode):
         with torch._C.DisableTorchFunction():
             found = tensors((args, kwargs.values())) if kwargs else tensors(args)
             sides = {side(tensor) for tensor in found}
+            known = _traits.get(func) or traits(func)
             if CUDA in sides:
                 not_in_a_worker()
-                if CPU in sides and now.wanted is None:
+                if (CPU in sides and now.wanted is None) or known.name in LENGTHS:
                     refuse(func, args, kwargs)
-            known = _traits.get(func) or traits(func)
             goal = now.wanted or self._goal(known.name, sides, found, args)
             if known.random and goal == CUDA and not generator_in(args, kwargs):
                 with own_numbers():
