@@ -572,6 +572,7 @@ def test_a_terms_sentence_comes_by_pointer_and_keyboard_and_goes(address, browse
         for term in page.locator(".bd-article p > .cvlab-term:visible").all()[:5]:
             word, gloss = term.locator("a.cvlab-word"), term.locator(".cvlab-gloss")
             assert not gloss.is_visible()
+            word.evaluate("word => word.scrollIntoView({block: 'center'})")
             word.focus()
             until(gloss.is_visible)
             box = gloss.bounding_box()

@@ -318,6 +318,25 @@ class TestBook:
         ):
             build.set_aside_frames(Path("chapters/a.ipynb"), page({build.WIDGET_VIEW: {}}))
 
+    @pytest.mark.parametrize(
+        ("html", "runs"),
+        [
+            ('<div><button onclick="copy()">c</button></div>', True),
+            ("<div><SCRIPT>go()</SCRIPT></div>", True),
+            ('<img src="a" onerror="x()">', True),
+            ('<script type="application/json">{}</script><b>once=1</b>', False),
+            ("<p>A button with onclick= in its text</p>", False),
+        ],
+    )
+    def test_markup_that_would_run_a_script_is_shown_as_its_words(self, html, runs):
+        data = {"text/html": html, "text/plain": "Model(k=1)"}
+        output = nbformat.v4.new_output("execute_result", data, execution_count=1)
+        notebook = new_notebook(cells=[new_code_cell("", id="a", outputs=[output])])
+        build.set_aside_frames(Path("chapters/a.ipynb"), notebook)
+        kept = notebook["cells"][0]["outputs"][0]["data"]
+        assert ("text/html" not in kept) == runs
+        assert kept["text/plain"] == "Model(k=1)"
+
     def test_all_failures_are_named(self, executed, monkeypatch):
         failures = ["chapters/two.ipynb: no.", "chapters/three.ipynb: no."]
         monkeypatch.setattr(build.execute, "execute_all", lambda asked, *, report: failures)

@@ -99,3 +99,40 @@ def test_two_pages_share_a_script_and_nothing_else(static):
     sources = {polish.page(text, static) for text in (plain, plain, other)}
     assert len(sources) == len(list((static / "inline").iterdir())) == 2
     assert all('src="./_static/inline/' in text for text in sources)
+
+
+def test_figures_become_files_that_come_when_they_are_near(tmp_path, static):
+    data = "data:image/webp;base64,QUJD"
+    night = "<span style=\"mask:url('data:image/svg+xml,%3Csvg')\"></span>"
+    figure = (
+        f'<picture><source media="(max-width: 9px)" srcset="{data}"><img class="cvlab-figure" '
+        f'alt="ABC" width="3" height="4" src="{data}"></picture>{night}'
+    )
+    frame = f'<picture><img class="cvlab-frame" alt="f" src="{data}"></picture>'
+    text = f'<html data-content_root="../"><body>{figure}{frame}</body></html>'
+    page = tmp_path / "chapters" / "a.html"
+    page.parent.mkdir()
+    page.write_text(text)
+    polish.pages(tmp_path)
+    mended = page.read_text()
+    shown = BeautifulSoup(mended, "html.parser")
+    first, second = shown.select("img")
+    (file,) = (static / polish.FIGURES).iterdir()
+    assert file.read_bytes() == b"ABC"
+    assert file.suffix == ".webp"
+    assert (page.parent / first["src"]).resolve() == file.resolve()
+    assert shown.source["srcset"] == first["src"]
+    assert {name: first[name] for name in ("loading", "alt", "width", "height")} == {
+        "loading": "lazy",
+        "alt": "ABC",
+        "width": "3",
+        "height": "4",
+    }
+    assert second["src"] == data, "a slider's first picture is compared with its frames"
+    assert night in mended
+    polish.pages(tmp_path)
+    assert page.read_text() == mended
+    page.write_text(text.replace("QUJD", "REVG"))
+    polish.pages(tmp_path)
+    (file,) = (static / polish.FIGURES).iterdir()
+    assert file.read_bytes() == b"DEF", "what no page shows any more is gone"

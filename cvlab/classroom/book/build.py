@@ -57,6 +57,8 @@ _EXPLORER = re.compile(
     '<script type="application/json" class="cvlab-frames">(?P<frames>.*?)</script>',
     re.S,
 )
+#: A script or a handler in the markup, which a strict policy forbids.
+_RUNS = re.compile(r"<script\b(?![^>]*json)|<[^>]+\son(?:click|load|error|input|change)=", re.I)
 _GLUED = re.compile(r"\{glue:\w*\}`[^`]*`")
 NOT_RUN = (
     '<p class="cvlab-time" data-not-run>This page was not run for this build of the book: its '
@@ -316,6 +318,9 @@ def set_aside_frames(path: Path, notebook: Any) -> dict[str, bytes]:
                 )
             if "text/html" in data:
                 data["text/html"] = _EXPLORER.sub(set_aside, "".join(data["text/html"]))
+                # Such as scikit-learn's pictures of models; their words say the same.
+                if _RUNS.search(data["text/html"]) and "text/plain" in data:
+                    del data["text/html"]
     weight = sum(map(len, files.values()))
     if weight > widgets.MAX_BYTES:
         raise BuildError(

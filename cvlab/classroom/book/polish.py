@@ -1,13 +1,15 @@
-"""What is done to the built pages: no script in the markup, no library or font for a few icons.
+"""What is done to the built pages: no script and no figure in the markup, no library for few icons.
 
 The theme brings 1.5 MB of icons and a font of them for a dozen, loads the index of the search into
 every page, and writes scripts into the markup, which a server with a strict policy
-(`script-src 'self'`) forbids. `pages` mends that in the HTML; a page that is mended already stays
-as it is.
+(`script-src 'self'`) forbids. Figures, which notebooks hold in their outputs, become files that a
+browser loads when they come near. `pages` mends that in the HTML; a page that is mended already
+stays as it is.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
 import re
@@ -16,6 +18,7 @@ from pathlib import Path
 
 ICONS = "scripts/fontawesome.js"
 SCRIPTS = "inline"  # below _static
+FIGURES = "figures"  #: the same
 
 STYLE = "styles/pydata-sphinx-theme.css"
 _NAMES = re.compile(r"(?<=\})(?:\.fa-[\w-]+:?:before,?)+\{content:[^}]*\}")  # of the font's letters
@@ -25,6 +28,9 @@ _ICON = re.compile(
     r"</(?P=tag)>",
     re.S,
 )
+_PICTURE = re.compile(r'<picture>(?:<source\b[^>]*>)?<img class="cvlab-figure"[^>]*></picture>')
+_DATA = re.compile(r"data:image/(\w+);base64,([A-Za-z0-9+/=]+)")
+_PLACE = re.compile(rf"_static/{FIGURES}/([\w.]+)")
 _SOURCE = re.compile(r'\bsrc="(?P<root>(?:\.\./)*)(?P<path>[^"?]*)')
 _ONCLICK = re.compile(r' onclick="(\w+(?:\.\w+)*)\(\)"')
 _SIZES = {"fa-solid", "fa-regular", "fa-brands", "fa-lg", "fa-xl", "fa-sm", "fa-fw"}
@@ -42,6 +48,7 @@ def pages(folder: Path) -> None:
         mended = _NAMES.sub("", text)
         if mended != text:
             style.write_text(mended, encoding="utf-8")
+    figures: set[str] = set()
     for path in sorted(folder.rglob("*.html")):
         if "_static" in path.relative_to(folder).parts:
             continue
@@ -51,10 +58,14 @@ def pages(folder: Path) -> None:
         mended = page(text, folder / "_static", searches=searches)
         if mended != text:
             path.write_text(mended, encoding="utf-8")
+        figures.update(_PLACE.findall(mended))
+    for path in (folder / "_static" / FIGURES).glob("*"):
+        if path.name not in figures:  # of an earlier run of a page
+            path.unlink()
 
 
 def page(text: str, static: Path, *, searches: bool = False) -> str:
-    """Return a page's HTML mended; scripts that stood in it are written as files.
+    """Return a page's HTML mended; scripts and figures that stood in it are written as files.
 
     Args:
         text: the page.
@@ -98,7 +109,20 @@ def page(text: str, static: Path, *, searches: bool = False) -> str:
             f'<path fill="currentColor" d="{html.escape(outline)}"></path></svg>'
         )
 
-    text = _SCRIPT.sub(script, text)
+    def data(found: re.Match) -> str:
+        content = base64.b64decode(found[2])
+        name = f"{hashlib.sha256(content).hexdigest()[:16]}.{found[1]}"
+        file = static / FIGURES / name
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        return f"{root}_static/{FIGURES}/{name}"
+
+    def picture(found: re.Match) -> str:
+        mended, count = _DATA.subn(data, found[0])
+        return mended.replace("<img ", '<img loading="lazy" ', 1) if count else found[0]
+
+    text = _PICTURE.sub(picture, _SCRIPT.sub(script, text))
     text = re.sub(rf'<link rel="preload"[^>]*{re.escape(ICONS)}[^>]*>\s*', "", text)
     text = _ONCLICK.sub(r' data-click="\1"', text)
     return _ICON.sub(icon, text)

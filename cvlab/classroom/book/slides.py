@@ -83,11 +83,24 @@ def make(name: str, book: Path = HTML, target: Path | None = None) -> Path:
     for explorer in article.select("[data-frames]"):
         file = f"{explorer['data-frames']}.js"
         shutil.copy(book / "_static" / "frames" / file, assets / "frames" / file)
+    _bring_figures(article, page.parent, assets)
     title = deck[0].heading
     shown = "\n".join(_markup(slide) for slide in deck)
     (target / "index.html").write_text(_page(title, shown), encoding="utf-8")
     (target / "speaker.html").write_text(_speaker(title), encoding="utf-8")
     return target / "index.html"
+
+
+def _bring_figures(article: Tag, folder: Path, assets: Path) -> None:
+    """Copy the page's figures, which are files, beside the slides."""
+    for part in article.select("picture > img[src], picture > source[srcset]"):
+        attribute = "src" if part.name == "img" else "srcset"
+        if part[attribute].startswith("data:"):
+            continue
+        place = folder / part[attribute]
+        (assets / "figures").mkdir(exist_ok=True)
+        shutil.copy(place, assets / "figures" / place.name)
+        part[attribute] = f"assets/figures/{place.name}"
 
 
 def _bring(static: Path, reveal: Path, assets: Path) -> None:
