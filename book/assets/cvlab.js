@@ -55,6 +55,14 @@ function revealFound() {
   });
 }
 
+// Figures wait until they are near; once the reader moves they all come, for paper and for trains.
+function fetchFigures() {
+  document.querySelectorAll("img[loading=lazy]").forEach((image) => { image.loading = "eager"; });
+}
+for (const sign of ["scroll", "pointermove", "touchstart", "keydown", "beforeprint"]) {
+  addEventListener(sign, fetchFigures, { once: true, passive: true });
+}
+
 // Paper cannot be unfolded.
 let openedToPrint = [];
 addEventListener("beforeprint", () => {

@@ -593,6 +593,22 @@ def test_a_terms_sentence_comes_by_pointer_and_keyboard_and_goes(address, browse
         assert visit.errors == []
 
 
+def test_figures_come_when_the_reader_moves(html, address, browser):
+    name = max(CHAPTERS, key=lambda name: (html / name).read_text().count('loading="lazy"'))
+    with Visit(browser, f"{address}/{name}") as visit:
+        waiting = (
+            "() => [...document.images].filter(i => i.className == 'cvlab-figure' && !i.complete)"
+        )
+        assert visit.page.evaluate(f"({waiting})().length") > 0, (
+            "what is far is not loaded at first"
+        )
+        visit.page.mouse.move(5, 5)
+        visit.page.wait_for_function(f"() => ({waiting})().length === 0")
+        broken = visit.page.evaluate("[...document.images].filter(i => !i.naturalWidth).length")
+        assert broken == 0
+        assert visit.errors == []
+
+
 def test_the_map_counts_what_was_answered_and_clears_it(address, browser):
     name = next(name for name in CHAPTERS if "01_knn" not in name)
     stem = Path(name).stem
