@@ -2,9 +2,11 @@
 
 A term is linked from the chapter that teaches it onwards, once a page: before that its word means
 something else. The chapter that teaches a term is the first that prints it bold, or else the first
-that uses it. A term that the glossary tells from the same word elsewhere, such as "view
-(self-supervision)", is linked there alone. The glossary itself gets a heading a letter and names
-those chapters. Nothing of it needs a script; `cvlab.js` closes a sentence with the Escape key.
+that has it in a heading, or else the first that uses it. A term that the glossary tells from the
+same word elsewhere, such as "view (self-supervision)", is linked in one chapter alone, the one that
+its definition links to. The glossary itself
+gets a heading a letter and names those chapters. Nothing of it needs a script; `cvlab.js` closes a
+sentence with the Escape key.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from cvlab.classroom.book.sphinxext.markup import Markup, markup
 GLOSSARY = "glossary"
 CHAPTERS = "chapters/"
 DIGITS = "0–9"  #: the heading of terms that begin with none of the letters
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"\w+(?:\+\+)?")  # k-means++ is another word
+_CHAPTER = re.compile(r"/?(chapters/\w+)")
 _BRACKETS = re.compile(r"^(.*?)\s*\((.*)\)$")
 # Words of what is linked, printed apart or asked already.
 _CLOSED = (
@@ -45,6 +48,14 @@ class Term:
     anchor: str
     name: str
     definition: nodes.definition
+
+    @property
+    def chapter(self) -> str | None:
+        """The chapter that the definition links to, if it does."""
+        for link in self.definition.findall(addnodes.pending_xref):
+            if found := _CHAPTER.match(link.get("reftarget", "")):
+                return found[1]
+        return None
 
 
 class Gloss(nodes.Inline, nodes.TextElement):
@@ -180,14 +191,14 @@ def entries(env: Any) -> dict[str, Term]:
     return found
 
 
-def texts(doctree: nodes.document) -> Iterator[tuple[nodes.Text, bool]]:
-    """Yield the texts of a page's paragraphs in which a term may be linked, and which are bold."""
+def texts(doctree: nodes.document) -> Iterator[nodes.Text]:
+    """Yield the texts of a page's paragraphs in which a term may be linked."""
     for paragraph in doctree.findall(nodes.paragraph):
         if _inside(paragraph, (Markup, addnodes.glossary, nodes.table, nodes.caption)):
             continue
         for text in paragraph.findall(nodes.Text):
             if not _inside(text, _CLOSED):
-                yield text, _inside(text, (nodes.strong,))
+                yield text
 
 
 def _inside(node: nodes.Node, kinds: tuple) -> bool:
@@ -202,10 +213,22 @@ def collect(app: Any, doctree: nodes.document) -> None:
     """Note what a chapter says, beside what else Sphinx remembers of it."""
     name = app.env.docname
     if name.startswith(CHAPTERS):
-        _said(app.env)[name] = [(text.astext(), strong) for text, strong in texts(doctree)]
+        kinds = {"bold": nodes.strong, "heading": nodes.title, "plain": nodes.paragraph}
+        _said(app.env)[name] = {
+            kind: [_own(node) for node in doctree.findall(wanted)] for kind, wanted in kinds.items()
+        }
 
 
-def _said(env: Any) -> dict[str, list[tuple[str, bool]]]:
+def _own(node: nodes.Node) -> str:
+    """Return what a text says itself: its formulas, as a term may be part one; not its links."""
+    if isinstance(node, nodes.reference | addnodes.pending_xref | nodes.literal | nodes.raw):
+        return " "
+    if isinstance(node, nodes.Text) or not node.children:
+        return node.astext()
+    return "".join(map(_own, node.children))
+
+
+def _said(env: Any) -> dict[str, dict[str, list[str]]]:
     if not hasattr(env, "cvlab_said"):
         env.cvlab_said = {}
     return env.cvlab_said
@@ -226,16 +249,23 @@ def learn(app: Any, env: Any) -> list[str]:
     terms = entries(env)
     names = {anchor: names_of(term.name) for anchor, term in terms.items()}
     finder = Finder({anchor: words for anchor, (words, _) in names.items()})
-    used: dict[str, str] = {}
-    bold: dict[str, str] = {}
+    # For each kind of text the first chapter that has a term in it.
+    first: dict[str, dict[str, str]] = {"bold": {}, "heading": {}, "plain": {}}
     for chapter, said in sorted(_said(env).items()):
-        for text, strong in said:
-            for _, _, anchor in finder.find(text):
-                used.setdefault(anchor, chapter)
-                if strong:
-                    bold.setdefault(anchor, chapter)
+        for kind, found in first.items():
+            for text in said[kind]:
+                for _, _, anchor in finder.find(text):
+                    found.setdefault(anchor, chapter)
     clear = {anchor for anchor, (_, clear) in names.items() if clear}
-    home = {anchor: used[anchor] for anchor in used if anchor in clear} | bold
+    anywhere = first["plain"] | first["heading"]
+    home = {
+        anchor: chapter for anchor, chapter in (anywhere | first["bold"]).items() if anchor in clear
+    }
+    home |= {
+        anchor: term.chapter
+        for anchor, term in terms.items()
+        if term.chapter in _said(env)  # the glossary says so itself
+    }
     app.cvlab_terms = Taught(terms, finder, home, clear)
     return [GLOSSARY] if terms else []
 
@@ -254,7 +284,7 @@ def link(app: Any, doctree: nodes.document, docname: str) -> None:
     if docname == GLOSSARY:
         for item in doctree.findall(nodes.definition_list_item):
             anchor = item.next_node(nodes.term)["ids"][0]
-            if anchor in taught.home:
+            if anchor in taught.home and not taught.terms[anchor].chapter:
                 source = taught_in(app, docname, taught.home[anchor])
                 line = nodes.paragraph("", "Taught in ", source, nodes.Text("."))
                 line["classes"] = ["cvlab-taught"]
@@ -262,7 +292,7 @@ def link(app: Any, doctree: nodes.document, docname: str) -> None:
     if not docname.startswith(CHAPTERS):
         return
     seen: set[str] = set()
-    for text, _ in list(texts(doctree)):
+    for text in list(texts(doctree)):
         said, parts, done = text.astext(), [], 0
         for begin, end, anchor in taught.finder.find(said):
             if anchor not in seen and taught.links(anchor, docname):
@@ -283,7 +313,7 @@ def _linked(app: Any, docname: str, taught: Taught, anchor: str, word: str) -> n
     gloss = Gloss("", "", ids=[f"gloss-{term.anchor}"])
     for paragraph in term.definition.findall(nodes.paragraph):
         gloss += [_unlinked(part) for part in paragraph.children]
-    if home != docname:
+    if home != docname and not term.chapter:
         gloss += [nodes.Text(" Taught in "), taught_in(app, docname, home), nodes.Text(".")]
     return nodes.inline("", "", reference, gloss, classes=["cvlab-term"])
 
