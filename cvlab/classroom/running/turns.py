@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cvlab.classroom.notebooks import ROOT
 
-PARTS = 3
+PARTS = 5
 RECENT = 30  #: commits
 CHOICES = ("all", *map(str, range(1, PARTS + 1)))
 
