@@ -160,7 +160,8 @@ def kind_of(selector):
 
 def pretty(part):
     """What tells a part from others: its picture, its frames or its words."""
-    named = part.get("data-frames") or part.get("src") or part.get("id")
+    source = part.get("src", "").rpartition("/")[2]  # the file of a figure, wherever it lies
+    named = part.get("data-frames") or source or part.get("id")
     return named or " ".join(part.get_text().split())
 
 

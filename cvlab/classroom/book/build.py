@@ -41,6 +41,7 @@ SOURCE = BUILD / "source"
 HTML = BUILD / "html"
 NPM = BUILD / "npm"
 STAMP = BUILD / "built"
+SYLLABUS = ROOT / "book" / "syllabus.md"
 FRAMES = "assets/frames"  # among the sources
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 PAGE_LIMIT = 4_000_000
@@ -90,7 +91,8 @@ def make(
     Raises:
         BuildError: if a notebook fails, a page is too heavy or Sphinx warns.
     """
-    found = [*exercises.faults(), *hygiene.contents(), *syllabus.faults()]
+    found = [*exercises.faults(), *hygiene.contents()]
+    found += syllabus.faults() if SYLLABUS.exists() else []
     if found:
         raise BuildError("\n  ".join(found))
     front, chapters = ROOT / "book" / "index.ipynb", list(notebooks.files(ROOT, ("chapters",)))
@@ -254,7 +256,8 @@ def lay_out(records: dict[Path, dict[str, Any] | None]) -> str:
             if cell["metadata"].get("nbgrader", {}).get("grade"):
                 _fold(cell, "the self-check")
         wanted[f"exercises/{path.name}"] = _content(exercise)
-    wanted["syllabus.md"] = syllabus.page().encode()
+    if SYLLABUS.exists():
+        wanted["syllabus.md"] = syllabus.page().encode()
     wanted |= {place: text.encode() for place, text in orientation.pages().items()}
     wanted["systems.md"] = systems.page().encode()
     wanted["run_times.md"] = run_times(records).encode()
