@@ -154,7 +154,6 @@ def make_test(options: argparse.Namespace) -> int:
     # nbval compares the runs that the book was built from: no notebook runs twice.
     nbval = ["-p", "cvlab.classroom.running.nbval_stored", "--nbval-lax"]
     ran = [str(path.relative_to(ROOT)) for path in (*chapters, *solutions) if execute.record(path)]
-    os.environ["CVLAB_PART"] = turn  # the tests of exercises ask for it
     everything = ["tests", "cvlab", *ran]
     # What each test took, for `cvlab costs`.
     parallel = ["--dist", "loadscope", f"--junitxml={costs.REPORT}", "-o", "junit_family=xunit1"]
@@ -162,7 +161,8 @@ def make_test(options: argparse.Namespace) -> int:
     # which checks set for themselves.
     parallel += ["--timeout=900", "--timeout-method=thread"]
     with busy(execute.cores() if options.stress else 0):
-        return run_pytest(*parallel, "--doctest-modules", *nbval, *everything, *options.arguments)
+        words = (*parallel, "--doctest-modules", *nbval, *everything, *options.arguments)
+        return run_pytest(*words, CVLAB_PART=turn)  # the tests of exercises ask for it
 
 
 @contextlib.contextmanager

@@ -337,6 +337,12 @@ class TestBook:
         assert ("text/html" not in kept) == runs
         assert kept["text/plain"] == "Model(k=1)"
 
+    def test_an_output_that_is_a_script_alone_is_refused(self):
+        output = nbformat.v4.new_output("display_data", {"text/html": "<script>go()</script>"})
+        notebook = new_notebook(cells=[new_code_cell("", id="a", outputs=[output])])
+        with pytest.raises(build.BuildError, match="cell 'a': its output holds a script"):
+            build.set_aside_frames(Path("chapters/a.ipynb"), notebook)
+
     def test_all_failures_are_named(self, executed, monkeypatch):
         failures = ["chapters/two.ipynb: no.", "chapters/three.ipynb: no."]
         monkeypatch.setattr(build.execute, "execute_all", lambda asked, *, report: failures)

@@ -301,7 +301,8 @@ def set_aside_frames(path: Path, notebook: Any) -> dict[str, bytes]:
         The scripts that hold them, by their places among the book's sources.
 
     Raises:
-        BuildError: if they are too heavy together, or a widget needs a kernel.
+        BuildError: if they are too heavy together, a widget needs a kernel, or an output is
+            nothing but a script.
     """
     files: dict[str, bytes] = {}
 
@@ -321,9 +322,15 @@ def set_aside_frames(path: Path, notebook: Any) -> dict[str, bytes]:
                 )
             if "text/html" in data:
                 data["text/html"] = _EXPLORER.sub(set_aside, "".join(data["text/html"]))
-                # Such as scikit-learn's pictures of models; their words say the same.
-                if _RUNS.search(data["text/html"]) and "text/plain" in data:
+                if _RUNS.search(data["text/html"]):
+                    # Such as scikit-learn's pictures of models; their words say the same.
                     del data["text/html"]
+                    if "text/plain" not in data:
+                        raise BuildError(
+                            f"{path.parent.name}/{path.name}, cell {cell['id']!r}: its output "
+                            "holds a script, which the book's policy forbids, and has no words in "
+                            "place of it; display it as text/plain too."
+                        )
     weight = sum(map(len, files.values()))
     if weight > widgets.MAX_BYTES:
         raise BuildError(

@@ -24,7 +24,7 @@ _MEASURED = re.compile(
     r"|(?:\w+ty|\w+ty-\w+) per ?cent\b|\d+ (?:out )?of \d+|\d+\.\d+|\d+e-?\d+)(?![\w.]*\d)"
 )
 
-HOME = 4  #: lines of a function's body
+REPEATED = 4  #: lines of a body that may not stand twice
 
 # American spellings whose British reading is another word, or which are right in both.
 _BRITISH_TOO = {
@@ -435,7 +435,7 @@ def repository(root: Path = ROOT) -> list[str]:
 
 
 def repeated(root: Path = ROOT) -> list[str]:
-    """No function of `HOME` lines or more stands in two chapters: it has a home in `cvlab`."""
+    """No function of `REPEATED` lines or more stands in two chapters: it has a home in `cvlab`."""
     places: dict[str, list[str]] = {}
     for path in _notebooks(root, "chapters"):
         for identifier, source, _ in _cells(path, "code"):
@@ -445,7 +445,7 @@ def repeated(root: Path = ROOT) -> list[str]:
                     if ast.get_docstring(node):  # the same code may be explained anew
                         node.body = node.body[1:]
                     text = ast.unparse(node)
-                    if text.count("\n") >= HOME:
+                    if text.count("\n") >= REPEATED:
                         places.setdefault(text, []).append(f"{path.stem}, {identifier}: {name}")
     return [
         f"{' and '.join(found)} are the same; move it into cvlab and import it."

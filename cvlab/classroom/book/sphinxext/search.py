@@ -20,6 +20,7 @@ from cvlab.classroom.book import page
 from cvlab.classroom.book.sphinxext import chapter_number
 from cvlab.classroom.book.sphinxext.formulas import NODE_MODULES, node
 from cvlab.classroom.book.sphinxext.markup import Markup
+from cvlab.classroom.book.sphinxext.memory import Memory
 
 MINISEARCH = NODE_MODULES / "minisearch" / "dist" / "cjs" / "index.cjs"
 INDEX = "search/index.js"  #: below _static
@@ -92,25 +93,7 @@ def _text(node: nodes.Node) -> str:
     return ("" if isinstance(node, nodes.TextElement) else " ").join(map(_text, node.children))
 
 
-def collect(app: Any, doctree: nodes.document) -> None:
-    """Note what a page says, beside what else Sphinx remembers of it."""
-    _known(app.env)[app.env.docname] = sections_of(doctree)
-
-
-def _known(env: Any) -> dict[str, list[Section]]:
-    if not hasattr(env, "cvlab_search"):
-        env.cvlab_search = {}
-    return env.cvlab_search
-
-
-def forget(_app: Any, env: Any, docname: str) -> None:
-    """Forget a page that is read again or is gone."""
-    _known(env).pop(docname, None)
-
-
-def merge(_app: Any, env: Any, docnames: set[str], other: Any) -> None:
-    """Take over what another process has read."""
-    _known(env).update({name: _known(other)[name] for name in docnames if name in _known(other)})
+MEMORY = Memory("cvlab_search", lambda _name, doctree: sections_of(doctree))
 
 
 def methods(table: Path) -> dict[str, list[Section]]:
@@ -143,7 +126,7 @@ def write(app: Any, exception: Exception | None) -> None:
         return
     target = Path(app.outdir) / "_static" / INDEX
     target.parent.mkdir(parents=True, exist_ok=True)
-    said = json.dumps(contents(_known(app.env), Path(app.srcdir) / "systems.csv"))
+    said = json.dumps(contents(MEMORY.of(app.env), Path(app.srcdir) / "systems.csv"))
     command = [node() or "node", "-e", _MAKE, str(MINISEARCH), str(words), str(target)]
     done = subprocess.run(command, input=said, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -159,9 +142,7 @@ def bring(app: Any, pagename: str, _template: str, _context: dict, _doctree: Any
 
 def setup(app: Any) -> dict[str, Any]:
     """Register the collection, the index and the script."""
-    app.connect("doctree-read", collect)
-    app.connect("env-purge-doc", forget)
-    app.connect("env-merge-info", merge)
+    MEMORY.connect(app)
     app.connect("html-page-context", bring)
     app.connect("build-finished", write)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

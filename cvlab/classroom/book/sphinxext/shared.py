@@ -16,6 +16,8 @@ from xml.sax.saxutils import escape
 
 from PIL import Image
 
+from cvlab.classroom.book.sphinxext import search
+
 CARDS = "cards"  #: below _static
 SIZE = (1200, 630)
 SENTENCE = 160  #: letters that a search engine shows
@@ -37,7 +39,7 @@ def describe(app: Any, pagename: str, _template: str, context: dict, doctree: An
     if doctree is None or app.builder.format != "html":
         return
     title = html.unescape(re.sub(r"<[^>]+>", "", context.get("title") or pagename))
-    said = getattr(app.env, "cvlab_search", {}).get(pagename) or [("", title, "")]
+    said = search.MEMORY.of(app.env).get(pagename) or [("", title, "")]
     sentence = shortened(said[0][2] or title)
     base = app.config.html_baseurl
     picture = card(Path(app.outdir), pagename, context.get("body") or "")

@@ -4,9 +4,8 @@ A term is linked from the chapter that teaches it onwards, once a page: before t
 something else. The chapter that teaches a term is the first that prints it bold, or else the first
 that has it in a heading, or else the first that uses it. A term that the glossary tells from the
 same word elsewhere, such as "view (self-supervision)", is linked in one chapter alone, the one that
-its definition links to. The glossary itself
-gets a heading a letter and names those chapters. Nothing of it needs a script; `cvlab.js` closes a
-sentence with the Escape key.
+its definition links to. The glossary itself gets a heading a letter and names those chapters.
+Nothing of it needs a script; `cvlab.js` closes a sentence with the Escape key.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from sphinx import addnodes
 from sphinx.transforms import SphinxTransform
 
 from cvlab.classroom.book.sphinxext.markup import Markup, markup
+from cvlab.classroom.book.sphinxext.memory import Memory
 
 GLOSSARY = "glossary"
 CHAPTERS = "chapters/"
@@ -135,12 +135,21 @@ class Finder:
 
 @dataclass(frozen=True)
 class Taught:
-    """The glossary, a finder of its terms, where each is taught, and which mean one thing only."""
+    """The glossary, a finder of its terms, and the chapter of each.
+
+    Attributes:
+        terms: the entries by their anchors.
+        finder: finds them in texts.
+        home: the chapter of each that some chapter uses.
+        clear: those that mean the same wherever they stand.
+        introduced: those that their chapter prints bold or in a heading, or the glossary places.
+    """
 
     terms: dict[str, Term]
     finder: Finder
     home: dict[str, str]
     clear: set[str]
+    introduced: set[str]
 
     def links(self, anchor: str, docname: str) -> bool:
         """Say whether a term is linked in a chapter."""
@@ -209,14 +218,14 @@ def _inside(node: nodes.Node, kinds: tuple) -> bool:
     return False
 
 
-def collect(app: Any, doctree: nodes.document) -> None:
-    """Note what a chapter says, beside what else Sphinx remembers of it."""
-    name = app.env.docname
-    if name.startswith(CHAPTERS):
-        kinds = {"bold": nodes.strong, "heading": nodes.title, "plain": nodes.paragraph}
-        _said(app.env)[name] = {
-            kind: [_own(node) for node in doctree.findall(wanted)] for kind, wanted in kinds.items()
-        }
+def note(name: str, doctree: nodes.document) -> dict[str, list[str]] | None:
+    """Return what a chapter says in bold, in headings and elsewhere; of other pages nothing."""
+    if not name.startswith(CHAPTERS):
+        return None
+    kinds = {"bold": nodes.strong, "heading": nodes.title, "plain": nodes.paragraph}
+    return {
+        kind: [_own(node) for node in doctree.findall(wanted)] for kind, wanted in kinds.items()
+    }
 
 
 def _own(node: nodes.Node) -> str:
@@ -228,20 +237,7 @@ def _own(node: nodes.Node) -> str:
     return "".join(map(_own, node.children))
 
 
-def _said(env: Any) -> dict[str, dict[str, list[str]]]:
-    if not hasattr(env, "cvlab_said"):
-        env.cvlab_said = {}
-    return env.cvlab_said
-
-
-def forget(_app: Any, env: Any, docname: str) -> None:
-    """Forget a chapter that is read again or is gone."""
-    _said(env).pop(docname, None)
-
-
-def merge(_app: Any, env: Any, docnames: set[str], other: Any) -> None:
-    """Take over what another process has read."""
-    _said(env).update({name: _said(other)[name] for name in docnames if name in _said(other)})
+MEMORY = Memory("cvlab_said", note)
 
 
 def learn(app: Any, env: Any) -> list[str]:
@@ -251,29 +247,34 @@ def learn(app: Any, env: Any) -> list[str]:
     finder = Finder({anchor: words for anchor, (words, _) in names.items()})
     # For each kind of text the first chapter that has a term in it.
     first: dict[str, dict[str, str]] = {"bold": {}, "heading": {}, "plain": {}}
-    for chapter, said in sorted(_said(env).items()):
+    chapters = MEMORY.of(env)
+    for chapter, said in sorted(chapters.items()):
         for kind, found in first.items():
             for text in said[kind]:
                 for _, _, anchor in finder.find(text):
                     found.setdefault(anchor, chapter)
-    clear = {anchor for anchor, (_, clear) in names.items() if clear}
-    anywhere = first["plain"] | first["heading"]
+    clear = {anchor for anchor, (_, alone) in names.items() if alone}
     home = {
-        anchor: chapter for anchor, chapter in (anywhere | first["bold"]).items() if anchor in clear
+        anchor: chapter
+        for anchor, chapter in (first["plain"] | first["heading"] | first["bold"]).items()
+        if anchor in clear
     }
-    home |= {
-        anchor: term.chapter
-        for anchor, term in terms.items()
-        if term.chapter in _said(env)  # the glossary says so itself
-    }
-    app.cvlab_terms = Taught(terms, finder, home, clear)
+    # Some the glossary tells itself.
+    told = {anchor: term.chapter for anchor, term in terms.items() if term.chapter in chapters}
+    introduced = set(first["heading"]) | set(first["bold"]) | set(told)
+    app.cvlab_terms = Taught(terms, finder, home | told, clear, introduced)
     return [GLOSSARY] if terms else []
 
 
-def taught_in(app: Any, origin: str, chapter: str) -> nodes.reference:
-    """Return a link to the chapter that teaches a term."""
+def source(app: Any, origin: str, anchor: str) -> list[nodes.Node]:
+    """Return which chapter teaches a term, with a link; where none introduces it, the first use."""
+    taught = app.cvlab_terms
+    chapter = taught.home[anchor]
     place = app.builder.get_relative_uri(origin, chapter)
-    return nodes.reference("", app.env.titles[chapter].astext(), refuri=place, internal=True)
+    title = app.env.titles[chapter].astext()
+    link = nodes.reference("", title, refuri=place, internal=True)
+    how = "Taught in " if anchor in taught.introduced else "First used in "
+    return [nodes.Text(how), link, nodes.Text(".")]
 
 
 def link(app: Any, doctree: nodes.document, docname: str) -> None:
@@ -285,8 +286,7 @@ def link(app: Any, doctree: nodes.document, docname: str) -> None:
         for item in doctree.findall(nodes.definition_list_item):
             anchor = item.next_node(nodes.term)["ids"][0]
             if anchor in taught.home and not taught.terms[anchor].chapter:
-                source = taught_in(app, docname, taught.home[anchor])
-                line = nodes.paragraph("", "Taught in ", source, nodes.Text("."))
+                line = nodes.paragraph("", "", *source(app, docname, anchor))
                 line["classes"] = ["cvlab-taught"]
                 item.next_node(nodes.definition).append(line)
     if not docname.startswith(CHAPTERS):
@@ -314,7 +314,7 @@ def _linked(app: Any, docname: str, taught: Taught, anchor: str, word: str) -> n
     for paragraph in term.definition.findall(nodes.paragraph):
         gloss += [_unlinked(part) for part in paragraph.children]
     if home != docname and not term.chapter:
-        gloss += [nodes.Text(" Taught in "), taught_in(app, docname, home), nodes.Text(".")]
+        gloss += [nodes.Text(" "), *source(app, docname, anchor)]
     return nodes.inline("", "", reference, gloss, classes=["cvlab-term"])
 
 
@@ -337,9 +337,7 @@ def setup(app: Any) -> dict[str, Any]:
     """Register the glossary's letters, the links and their sentences."""
     app.add_node(Gloss, html=(_visit, _depart))
     app.add_transform(ByLetter)
-    app.connect("doctree-read", collect)
-    app.connect("env-purge-doc", forget)
-    app.connect("env-merge-info", merge)
+    MEMORY.connect(app)
     app.connect("env-updated", learn)
     app.connect("doctree-resolved", link)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
