@@ -41,17 +41,19 @@ function make(tag, properties = {}, ...children) {
 
 if (marks.length) {
   const status = make("span", { role: "status" });
+  const button = make("button", { type: "button", textContent: "Clear all my answers" });
   const say = () => {
     const all = showProgress();
     const noun = all === 1 ? "question" : "questions";
+    button.hidden = all === 0;
     status.textContent = all ? `${all} ${noun} answered.` : "No question answered yet.";
   };
-  const button = make("button", { type: "button", textContent: "Clear all my answers" });
   button.addEventListener("click", () => {
     forgetAll();
     say();
   });
-  document.querySelector(".cvlab-map").after(make("p", {}, status, " ", button));
+  document.querySelector(".cvlab-map").after(
+    make("p", { className: "cvlab-clear" }, status, " ", button));
   say();
   addEventListener("pageshow", say); // back from a chapter
 

@@ -28,7 +28,10 @@ def table(page):
     for line in page.partition("## Plans")[0].splitlines():
         if row := re.match(r"\| \[.*?\]\(chapters/(\w+)\.ipynb\) \|(.*)\|$", line):
             *hours, needs = row[2].split("|")
-            found[row[1]] = (*map(float, hours), re.findall(r"chapters/(\w+)\.ipynb", needs))
+            found[row[1]] = (
+                *map(float, [cell.replace("–", "0") for cell in hours]),
+                re.findall(r"chapters/(\w+)\.ipynb", needs),
+            )
     return found
 
 

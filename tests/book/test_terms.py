@@ -149,6 +149,7 @@ def test_the_finder_agrees_with_a_search_by_definition():
             "generative adversarial network (GAN)",
             ([("generative", "adversarial", "network"), ("GAN",)], True),
         ),
+        ("losses decay rates", ([("losses", "decay", "rate")], True)),
         ("saturating loss (GAN)", ([("saturating", "loss")], False)),
         ("k-means", ([("k", "mean")], True)),
         ("R-CNN", ([("r", "CNN")], True)),
@@ -157,6 +158,25 @@ def test_the_finder_agrees_with_a_search_by_definition():
 )
 def test_names_of_a_term(term, expected):
     assert terms.names_of(term) == expected
+
+
+def test_only_the_last_word_of_a_term_may_be_in_the_plural():
+    finder = terms.Finder(
+        {"decay": [("weight", "decay")], "box": [("box",)], "boxes": [("box", "filter")]}
+    )
+
+    def found(text):
+        return [(text[begin:end], anchor) for begin, end, anchor in finder.find(text)]
+
+    assert found("Weights decay; weight decays, Weight\ndecay.") == [
+        ("weight decays", "decay"),
+        ("Weight\ndecay", "decay"),
+    ]
+    assert found("Boxes filter; box filters, boxes") == [
+        ("Boxes", "box"),
+        ("box filters", "boxes"),
+        ("boxes", "box"),
+    ]
 
 
 def test_no_words_and_no_terms():

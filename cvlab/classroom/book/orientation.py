@@ -8,6 +8,7 @@ built; `book/course_map.md` has `<!-- made: map -->`.
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from cvlab.classroom.notebooks import ROOT
 
 FOLDER = "parts/"
 ROW = 2  #: height of a row of the map, in rem, as in `cvlab.css`
+_FIRST = re.compile(r".+?(?=[:,]| and |$)")
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,16 @@ def about(part: Part, known: dict[str, Chapter], root: Path = ROOT) -> str:
     lines = [
         f"**You need** {needs}." if needs else "**You need** some Python, and nothing before it.",
         "",
-        f"**It takes** {_hours(sum(c.core for c in own))} hours for what everybody reads, "
-        f"{_hours(sum(c.deeper() for c in own))} for all that is deeper, and "
-        f"{_hours(sum(c.practice for c in own))} for the exercises "
+        f"**It takes** {syllabus.hours(sum(c.core for c in own))} hours for what everybody reads, "
+        f"{syllabus.hours(sum(c.deeper() for c in own))} for all that is deeper, and "
+        f"{syllabus.hours(sum(c.practice for c in own))} for the exercises "
         "([how they are counted](../syllabus.md)).",
         "",
-        "| chapter | hours: core | Deeper | exercise | methods |",
+        "| chapter | core (h) | Deeper (h) | exercise (h) | methods |",
         "|---|---:|---:|---:|---:|",
     ]
     for chapter in own:
-        times = map(_hours, (chapter.core, chapter.deeper(), chapter.practice))
+        times = map(syllabus.hours, (chapter.core, chapter.deeper(), chapter.practice))
         count = methods.count(chapter.name)
         lines.append(f"| {_link(chapter)} | {' | '.join(times)} | {count} |")
     return "\n".join(lines)
@@ -95,10 +97,6 @@ def about(part: Part, known: dict[str, Chapter], root: Path = ROOT) -> str:
 
 def _link(chapter: Chapter) -> str:
     return f"[{chapter.title}](../chapters/{chapter.name}.ipynb)"
-
-
-def _hours(minutes: int) -> str:
-    return f"{minutes / 60:.1f}"
 
 
 def reduced(known: dict[str, Chapter]) -> dict[str, list[str]]:
@@ -151,9 +149,10 @@ def course_map(of_course: list[Part], known: dict[str, Chapter]) -> str:
 
 
 def _row(chapter: Chapter) -> str:
-    """Return a chapter's line: its title, of which a phone shows what stands before the colon."""
-    title, colon, rest = chapter.title.partition(":")
-    rest = f'<span class="cvlab-rest">{html.escape(colon + rest)}</span>' if rest else ""
+    """Return a chapter's line: its title, of which a phone shows the first words alone."""
+    title = _FIRST.match(chapter.title)[0]
+    rest = chapter.title.removeprefix(title)
+    rest = f'<span class="cvlab-rest">{html.escape(rest)}</span>' if rest else ""
     needs = ", ".join(chapter_number(need) or need for need in chapter.needs)
     on = f'<span class="cvlab-hidden"> (builds on {needs})</span>' if needs else ""
     place = f"chapters/{chapter.name}.html"

@@ -101,6 +101,7 @@ def _bring_figures(article: Tag, folder: Path, assets: Path) -> None:
         (assets / "figures").mkdir(exist_ok=True)
         shutil.copy(place, assets / "figures" / place.name)
         part[attribute] = f"assets/figures/{place.name}"
+        part.attrs.pop("loading", None)  # slides are printed whole
 
 
 def _bring(static: Path, reveal: Path, assets: Path) -> None:

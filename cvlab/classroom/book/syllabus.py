@@ -179,7 +179,7 @@ def _faults_of(plan: Plan, known: dict[str, Chapter]) -> Iterator[str]:
         yield from (f"{where}: {name} has no section Deeper: {t}." for name, t in unknown)
         if not unknown and unit.minutes(known) > 60 * plan.hours:
             yield (
-                f"{where}: {_hours(unit.minutes(known))} hours, {plan.hours:g} at most; "
+                f"{where}: {hours(unit.minutes(known))} hours, {plan.hours:g} at most; "
                 "take something out."
             )
 
@@ -209,16 +209,16 @@ def fill(path: Path, makers: dict[str, Callable[[], str]]) -> str:
 def _table(root: Path) -> str:
     known = chapters(root)
     lines = [
-        "| chapter | core | Deeper | exercise | builds on |",
+        "| chapter | core (h) | Deeper (h) | exercise (h) | builds on |",
         "|---|---:|---:|---:|---|",
     ]
     for name, chapter in known.items():
         needs = ", ".join(_link(need, chapter_number(need)) for need in chapter.needs) or "–"
         times = (chapter.core, chapter.deeper(), chapter.practice)
-        cells = [_link(name, chapter.title), *map(_hours, times), needs]
+        cells = [_link(name, chapter.title), *map(hours, times), needs]
         lines.append(f"| {' | '.join(cells)} |")
     sums = [
-        _hours(sum(times))
+        hours(sum(times))
         for times in zip(*((c.core, c.deeper(), c.practice) for c in known.values()), strict=True)
     ]
     return "\n".join([*lines, f"| all | {' | '.join(sums)} | |"])
@@ -236,20 +236,20 @@ def _plan(plan: Plan, known: dict[str, Chapter]) -> str:
         "",
         plan.about.strip(),
         "",
-        f"At most {plan.hours:g} hours a {plan.unit}, {_hours(total)} in all."
+        f"At most {plan.hours:g} hours a {plan.unit}, {hours(total)} in all."
         + _left_out(plan, known),
         "",
         f"| {plan.unit} | chapters | Deeper | exercises | hours |",
         "|---:|---|---|---|---:|",
     ]
     for number, unit in enumerate(plan.units, start=1):
-        deeper = [f"{chapter_number(n)}: {'; '.join(t)}" for n, t in unit.deeper.items()]
+        deeper = [f"{chapter_number(n)}: {t}" for n, titles in unit.deeper.items() for t in titles]
         cells: list[Any] = [
             number,
             "<br>".join(_link(name, known[name].title) for name in unit.chapters),
             "<br>".join(deeper) or "–",
             ", ".join(_link(n, chapter_number(n), "exercises") for n in unit.exercises) or "–",
-            _hours(unit.minutes(known)),
+            hours(unit.minutes(known)),
         ]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
@@ -265,5 +265,10 @@ def _link(name: str, text: str | None, folder: str = "chapters") -> str:
     return f"[{text}]({folder}/{name}.ipynb)"
 
 
-def _hours(minutes: int) -> str:
-    return f"{minutes / 60:.1f}"
+def hours(minutes: int) -> str:
+    """Return minutes as hours, or a dash for none.
+
+    >>> hours(90), hours(0)
+    ('1.5', '–')
+    """
+    return f"{minutes / 60:.1f}" if minutes else "–"

@@ -79,6 +79,11 @@ def plain(word: str) -> str:
     else:
         if len(word) > 2 and word.endswith("s") and not word.endswith("ss"):
             word = word[:-1]
+    return small(word)
+
+
+def small(word: str) -> str:
+    """Return a word without its capital, unless it has others inside."""
     return word if any(map(str.isupper, word[1:])) else word.lower()
 
 
@@ -96,8 +101,16 @@ def names_of(term: str) -> tuple[list[Words], bool]:
     capitals = sum(map(str.isupper, brackets))
     abbreviates = capitals > 1 and brackets[0].lower() == name[0].lower()
     parts = [name, brackets] if abbreviates else [name]
-    words = [tuple(map(plain, _WORD.findall(part))) for part in parts]
+    words = [_comparable(_WORD.findall(part)) for part in parts]
     return [each for each in words if each], abbreviates or not brackets
+
+
+def _comparable(words: list[str]) -> Words:
+    """Return a term's words as they are compared; only the last one may stand in the plural.
+
+    "Weights decay" is a sentence and not "weight decay".
+    """
+    return (*map(small, words[:-1]), *map(plain, words[-1:]))
 
 
 class Finder:
@@ -114,13 +127,16 @@ class Finder:
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Yield begin, end and anchor of each term, from left to right."""
         found = list(_WORD.finditer(text))
-        words = [plain(match[0]) for match in found]
+        words = [small(match[0]) for match in found]
+        ends = [plain(match[0]) for match in found]
         place = 0
         while place < len(words):
             length = 1
-            for candidate, anchor in self._by_first.get(words[place], ()):
+            starts = dict.fromkeys((words[place], ends[place]))
+            candidates = (one for word in starts for one in self._by_first.get(word, ()))
+            for candidate, anchor in candidates:
                 last = place + len(candidate) - 1
-                if tuple(words[place : last + 1]) != candidate:
+                if (*words[place:last], *ends[last : last + 1]) != candidate:
                     continue
                 between = [
                     text[one.end() : two.start()]
