@@ -453,6 +453,48 @@ def test_a_class_of_classroom_in_a_folder_is_asked_for(take):
 
 # All platforms
 
+NAMES = ("Jürgen Groß", "Alan tu_ring", "華 李", "Zoë_Åsa O'Neil-Öst")
+FORMS = {  # of a name, its two words, the same without blanks, and a number
+    "moodle": "{name}_{number}_assignsubmission_file_/15_boxes.ipynb",
+    "canvas": "{login}_LATE_{number}_901_15_boxes.ipynb",
+    "blackboard": "HW_{login}_attempt_2030-01-01-10-00-00_15_boxes.ipynb",
+    "brightspace": "{number}-70 - {name} - Mar 2, 2030 905 AM/15_boxes.ipynb",
+    "sakai": "Boxes/{words[1]}, {words[0]}({login})/Submission attachment(s)/15_boxes.ipynb",
+    "classroom": "{name} - 15_boxes.ipynb",
+    "nbgrader": "submitted/{login}/15_boxes/15_boxes.ipynb",
+    "folder": "{name}/15_boxes.ipynb",
+}
+
+
+@pytest.mark.parametrize("platform", FORMS)
+def test_names_of_any_alphabet_and_with_underscores_are_on_the_roster(take, platform):
+    people = [
+        {"name": name, "words": name.split(), "login": name.replace(" ", ""), "number": number}
+        for number, name in enumerate(NAMES, 101)
+    ]
+    roster = "id,username,name\n"
+    roster += "".join("{number},{login},{name}\n".format(**each) for each in people)
+    members = [(FORMS[platform].format(**each), notebook(each["name"])) for each in people]
+    intake = take(members, roster)
+    assert (intake.layout, intake.remarks) == (platform, ())
+    assert {each.student: code(each) for each in intake.submissions} == {
+        str(each["number"]): each["name"] for each in people
+    }
+    assert all(each.late == (platform == "canvas") for each in intake.submissions)
+
+
+def test_moodle_without_names(take):
+    members = [
+        (f"Participant {number}_{number}_assignsubmission_file_/15_boxes.ipynb", notebook(text))
+        for number, text in ((12, "ada"), (13, "emmy"))
+    ]
+    found = by_student(take(members, "Identifier,Full name\nParticipant 13,Emmy\n"))
+    assert {key: (each.name, code(each)) for key, each in found.items()} == {
+        "Participant-13": ("Emmy", "emmy"),
+        "12": ("Participant 12", "ada"),
+    }
+
+
 CLASSES = {
     "gradescope": GRADESCOPE,
     "sakai": SAKAI,
