@@ -35,6 +35,8 @@ MAX_BYTES = 2_000_000
 MAX_RADIO = 6
 
 _PLACEHOLDER = "…"
+#: Where a slider of ipywidgets has its track: between its label and the room for its value.
+_WIDE = "display:flex;flex:1;justify-content:space-between;margin:0 84px 0 10px"
 _NUMBER = re.compile(r"[-−+]?[.\d∞]")  # how the text of a value begins that has an order
 _ALT = re.compile(r' alt="([^"]*)"')
 
@@ -341,7 +343,12 @@ def _with_ends(selector: ipywidgets.Widget) -> ipywidgets.Widget:
 
     if not isinstance(selector, ipywidgets.SelectionSlider):
         return selector
-    ends = ipywidgets.HTML(_ends([text for text, _ in selector.options]))
+    # No style sheet of the course is in a notebook: the style is the element's own.
+    track = _ends([text for text, _ in selector.options]).replace("<div ", f'<div style="{_WIDE}" ')
+    label = f'<span style="visibility:hidden">{html.escape(selector.description)}</span>'
+    value = '<div aria-hidden="true" style="display:flex;line-height:1">' + label + track + "</div>"
+    layout = ipywidgets.Layout(width=selector.layout.width, max_width=selector.layout.max_width)
+    ends = ipywidgets.HTML(value, layout=layout)
     control = ipywidgets.VBox([selector, ends])
     control.add_class("cvlab-control")
     return control

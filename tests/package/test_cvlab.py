@@ -1,4 +1,4 @@
-"""Tests of the package itself: setup, device, budget, glue, and what its import may load."""
+"""Tests of the package itself: setup, device, glue, and what its import may load."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_check_of_imports_can_fail():
 
 
 def test_public_names_and_version():
-    assert set(cvlab.__all__) == {"__version__", "budget", "device", "glue", "setup"}
+    assert set(cvlab.__all__) == {"__version__", "device", "glue", "setup"}
     assert all(hasattr(cvlab, name) for name in cvlab.__all__)
     assert cvlab.__version__[0].isdigit()
 
@@ -117,6 +117,13 @@ def test_setup_seeds_as_the_libraries_themselves_do(global_state):
     assert found == expected
 
 
+def test_setup_lets_a_gpu_compute_in_float32(global_state, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    cvlab.setup()
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32, "as torch has it"
+
+
 def test_setup_sets_the_plot_style(global_state):
     import matplotlib
 
@@ -145,7 +152,7 @@ def test_setup_refuses_what_is_no_integer(seed):
         cvlab.setup(seed)
 
 
-# --- device and budget ----------------------------------------------------------------------------
+# --- device ---------------------------------------------------------------------------------------
 
 
 def test_device_by_default(monkeypatch):
@@ -183,21 +190,6 @@ def test_device_refuses_meta(monkeypatch):
     monkeypatch.setenv("CVLAB_DEVICE", "meta")
     with pytest.raises(ValueError, match="cannot be used"):
         cvlab.device()
-
-
-def test_budget(monkeypatch):
-    monkeypatch.setenv("CVLAB_DEVICE", "cpu")
-    assert cvlab.budget(cpu=3, gpu=30) == 3
-    monkeypatch.setattr(cvlab, "device", lambda: torch.device("cuda", 1))
-    assert cvlab.budget(cpu=3, gpu=30) == 30
-    with pytest.raises(TypeError, match="positional"):
-        cvlab.budget(3, 30)
-
-
-def test_budget_refuses_a_bad_device(monkeypatch):
-    monkeypatch.setenv("CVLAB_DEVICE", "toaster")
-    with pytest.raises(ValueError, match="toaster"):
-        cvlab.budget(cpu=1, gpu=2)
 
 
 # --- glue -----------------------------------------------------------------------------------------

@@ -41,7 +41,8 @@ def rounded(tensor: torch.Tensor) -> torch.Tensor:
     >>> rounded(torch.tensor([1.0, 1 + 2**-10, 1 + 2**-12, 0.1])).tolist()
     [1.0, 1.0009765625, 1.0, 0.0999755859375]
     """
-    return ((tensor.contiguous().view(torch.int32) + 0x1000) & ~0x1FFF).view(torch.float32)
+    bits = tensor.contiguous().view(torch.int32) + 0x1000
+    return bits.bitwise_and_(~0x1FFF).view(torch.float32)
 
 
 class TF32(TorchDispatchMode):

@@ -23,7 +23,6 @@ cannot show stands in the instructor's guide: a GPU's speed, its memory, its own
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import threading
 from collections.abc import Iterator
@@ -32,7 +31,6 @@ from unittest import mock
 
 import torch
 
-import cvlab
 from cvlab.classroom.running.virtual_gpu.draws import Generator, gpu_numbers
 from cvlab.classroom.running.virtual_gpu.names import Names
 from cvlab.classroom.running.virtual_gpu.rules import hold, lift
@@ -48,8 +46,6 @@ from cvlab.classroom.running.virtual_gpu.sides import (
     place,
 )
 
-#: How much of what a GPU's budget has more than the CPU's is run; see `short`.
-SHORT = 10
 _engine_of_torch = torch.autograd._engine_run_backward
 _start_of_thread = threading.Thread.start
 
@@ -94,18 +90,6 @@ def _restore(found: torch.UntypedStorage, location: str) -> torch.UntypedStorage
 torch.serialization.register_package(5, _tag, _restore)
 
 
-def short(*, cpu: Any, gpu: Any) -> Any:
-    """Return a budget that is the GPU's in kind and little more than the CPU's in size.
-
-    >>> short(cpu=5, gpu=50), short(cpu=(1, 2), gpu=(1, 2, 3))
-    (10, (1, 2, 3))
-    """
-    if isinstance(cpu, (int, float)) and isinstance(gpu, (int, float)) and gpu > cpu:
-        more = (gpu - cpu) / SHORT
-        return cpu + (math.ceil(more) if isinstance(gpu, int) else more)
-    return gpu
-
-
 def _stand_ins() -> dict[str, Any]:
     """Return what ``torch.cuda`` answers where one GPU is."""
     return {
@@ -146,7 +130,6 @@ def switched_on() -> Iterator[None]:
         mock.patch.object(torch, "Generator", Generator),
         mock.patch.object(torch.autograd, "_engine_run_backward", _engine),
         mock.patch.object(threading.Thread, "start", _start_thread),
-        mock.patch.object(cvlab, "budget", short),
         mock.patch.object(torch.backends.cudnn, "is_acceptable", return_value=False),
     ]
     patches += [
