@@ -155,6 +155,10 @@ def test_a_slider_shows_its_ends_and_names_become_radio_buttons_or_a_list(drawn)
     slider, ends = control.children
     assert isinstance(slider, ipywidgets.SelectionSlider)
     assert re.findall(r"<span>(.*?)</span>", ends.value) == ["1", "9"]
+    # A notebook has no style sheet of the course's, without which they would read as 19.
+    assert "justify-content:space-between" in BeautifulSoup(ends.value, "html.parser").select_one(
+        ".cvlab-ends[style]"
+    )["style"].replace(" ", "")
     assert isinstance(radio, ipywidgets.RadioButtons)
     assert [text for text, _ in radio.options] == ["dark bar", "light bar"]
     soup, _ = read(explorer)
