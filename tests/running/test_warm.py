@@ -693,15 +693,26 @@ def test_what_a_fork_cannot_give_is_refused(runtime, tmp_path, monkeypatch):
         ({"cwd": str(tmp_path)}, "matplotlibrc"),
         ({"env": {"PYTHONPATH": "relative"}}, "relative"),
         ({"preexec_fn": print}, "preexec_fn"),
+        ({"stdout": subprocess.PIPE}, "pipe"),
     ]:
-        with pytest.raises(warm.NoWarmKernel, match=reason):
-            client.launch(command, dict(kwargs))
+        for ask in (client.prepare, client.launch):
+            with pytest.raises(warm.NoWarmKernel, match=reason):
+                ask(command, kwargs)
     with pytest.raises(warm.NoWarmKernel, match="some_kernel"):
         client.launch([sys.executable, "-m", "some_kernel"], {})
     (runtime / "x" / f"cvlab-warm-{os.geteuid()}").mkdir(parents=True, mode=0o755)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / "x"))
     with pytest.raises(warm.NoWarmKernel, match="belong to you alone"):
         client.launch(command, {"cwd": "/"})
+
+
+def test_no_parent_starts_for_a_kernel_that_it_cannot_fork(own_parent, kernel, runtime):
+    """As jupyter_client's own tests want one, with pipes; to start a parent takes seconds."""
+    before = parents(runtime)
+    one = kernel(env=own_parent(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert not one.is_warm
+    assert one.run("print(1)") == "1"
+    assert {process.pid for process in parents(runtime)} <= {process.pid for process in before}
 
 
 FORKS = """

@@ -89,10 +89,11 @@ class WarmProvisioner(LocalProvisioner):
         manager = self.parent
         if manager is not None:
             self.new = not os.path.exists(manager.connection_file)
-            command, environment = manager.format_kernel_cmd(), kwargs.get("env") or os.environ
+            command, asked = manager.format_kernel_cmd(), self._scrub_kwargs(kwargs)
+            asked.pop("transport_encryption", None)  # the last argument that is not for a process
             with contextlib.suppress(NoWarmKernel):  # which `launch_kernel` will say
                 self.held = await _in_thread(
-                    lambda: _client().prepare(command, dict(environment)), lambda link: link.close()
+                    lambda: _client().prepare(command, asked), lambda link: link.close()
                 )
         return await super().pre_launch(**kwargs)
 

@@ -297,8 +297,6 @@ def fork_kernel(
     Raises:
         NoWarmKernel: if no kernel could be had.
     """
-    if Path(cwd, "matplotlibrc").exists():
-        raise NoWarmKernel(f"the matplotlibrc in {cwd} is read when matplotlib is imported.")
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     request = {
         "argv": argv,
@@ -361,8 +359,6 @@ def _descriptors(stack: contextlib.ExitStack, streams: tuple[Any, Any, Any]) -> 
     """Return the file descriptors that a kernel gets as stdin, stdout and stderr."""
     found: list[int] = []
     for number, stream in enumerate(streams):
-        if stream == subprocess.PIPE:
-            raise NoWarmKernel("a pipe to the kernel was asked for.")
         if stream == subprocess.STDOUT:
             found.append(found[1])
         elif stream == subprocess.DEVNULL or (stream is None and (number == 0 or _closed(number))):
@@ -384,25 +380,18 @@ def _closed(fd: int) -> bool:
     return False
 
 
-def prepare(cmd: list[str], environment: dict[str, str]) -> socket.socket:
+def prepare(cmd: list[str], kwargs: dict[str, Any]) -> socket.socket:
     """Have the parent there for a kernel that is to start; it stays while the connection is open.
 
+    Args:
+        cmd: as for `launch`.
+        kwargs: as for `launch`.
+
     Raises:
-        NoWarmKernel: if there cannot be one.
+        NoWarmKernel: if no warm kernel can be had.
     """
-    interpreter, _ = _parts(cmd, environment)
-    return connect(interpreter, environment)
-
-
-def _parts(cmd: list[str], environment: dict[str, str]) -> tuple[list[str], list[str]]:
-    """Return Python with its options, and what `sys.argv` is in the kernel."""
-    if "-m" not in cmd or cmd[cmd.index("-m") + 1 :][:1] != ["ipykernel_launcher"]:
-        raise NoWarmKernel(f"its command is {' '.join(cmd)}, not ipykernel_launcher.")
-    paths = environment.get("PYTHONPATH")
-    if paths and not all(map(os.path.isabs, paths.split(os.pathsep))):
-        raise NoWarmKernel(f"PYTHONPATH has a relative folder: {paths}.")
-    module = cmd.index("-m")
-    return [os.path.abspath(cmd[0]), *cmd[1:module]], cmd[module + 1 :]
+    asked = _asked(cmd, kwargs)
+    return connect(asked["interpreter"], asked["environment"])
 
 
 def launch(cmd: list[str], kwargs: dict[str, Any]) -> WarmProcess:
@@ -416,13 +405,38 @@ def launch(cmd: list[str], kwargs: dict[str, Any]) -> WarmProcess:
     Raises:
         NoWarmKernel: if no warm kernel can be had.
     """
+    return fork_kernel(**_asked(cmd, kwargs))
+
+
+def _asked(cmd: list[str], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `fork_kernel`; what it cannot give is said before any parent starts.
+
+    Raises:
+        NoWarmKernel: if something else than a kernel is asked for, or what a fork cannot give.
+    """
+    kwargs = dict(kwargs)
     streams = tuple(kwargs.pop(name, None) for name in ("stdin", "stdout", "stderr"))
+    if subprocess.PIPE in streams:
+        raise NoWarmKernel("a pipe to the kernel was asked for.")
     environment = dict(kwargs.pop("env", None) or os.environ)
     environment.pop("JPY_PARENT_PID", None)
     if not kwargs.pop("independent", False):
         environment["JPY_PARENT_PID"] = str(os.getpid())
     cwd = os.path.abspath(os.path.expanduser(kwargs.pop("cwd", None) or os.getcwd()))
+    if Path(cwd, "matplotlibrc").exists():
+        raise NoWarmKernel(f"the matplotlibrc in {cwd} is read when matplotlib is imported.")
     if kwargs:
         raise NoWarmKernel(f"it was asked for with {', '.join(sorted(kwargs))}.")
-    interpreter, argv = _parts(cmd, environment)
-    return fork_kernel(interpreter, argv, environment=environment, cwd=cwd, streams=streams)
+    if "-m" not in cmd or cmd[cmd.index("-m") + 1 :][:1] != ["ipykernel_launcher"]:
+        raise NoWarmKernel(f"its command is {' '.join(cmd)}, not ipykernel_launcher.")
+    paths = environment.get("PYTHONPATH")
+    if paths and not all(map(os.path.isabs, paths.split(os.pathsep))):
+        raise NoWarmKernel(f"PYTHONPATH has a relative folder: {paths}.")
+    module = cmd.index("-m")
+    return {
+        "interpreter": [os.path.abspath(cmd[0]), *cmd[1:module]],
+        "argv": cmd[module + 1 :],
+        "environment": environment,
+        "cwd": cwd,
+        "streams": streams,
+    }
