@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import subprocess
@@ -50,7 +51,7 @@ def _documents(root: Path) -> Iterator[tuple[str, str]]:
         for identifier, source, _ in _cells(path, "markdown"):
             yield f"{path.relative_to(root).as_posix()}, {identifier}", source
         for identifier, source, _ in _cells(path, "code"):
-            texts = "\n".join(readable.texts_in_code(source))
+            texts = "\n".join(readable.texts_in_code(notebooks.plain(source)))
             yield f"{path.relative_to(root).as_posix()}, {identifier}", texts
 
 
@@ -173,9 +174,10 @@ def alternative_text(root: Path = ROOT) -> list[str]:
 
 def _calls(source: str) -> Iterator[ast.Call]:
     """Iterate over the calls of `plot.show` and `explore` in a cell."""
-    plain = notebooks.plain(source)
+    if "plot.show" not in source and "explore" not in source:
+        return
     try:
-        tree = ast.parse(plain)
+        tree = ast.parse(notebooks.plain(source))
     except SyntaxError:
         return
     for node in ast.walk(tree):
@@ -289,6 +291,12 @@ def anatomy(root: Path = ROOT) -> list[str]:
     return found
 
 
+@functools.lru_cache(maxsize=256)
+def _exercise(solution: bytes, name: str) -> grading.Exercise:
+    """Read a solution once for all rules about it."""
+    return grading.parse(solution, name)
+
+
 def probes(root: Path = ROOT) -> list[str]:
     """Each task can be graded: two probes or more, in its solution notebook and nowhere else."""
     found = [
@@ -301,7 +309,7 @@ def probes(root: Path = ROOT) -> list[str]:
     ]
     for path in notebooks.files(root, ("solutions",)):
         try:
-            exercise = grading.load(path)
+            exercise = _exercise(path.read_bytes(), path.stem)
         except grading.ExerciseError as error:
             found.append(f"solutions/{error}")
             continue
@@ -330,7 +338,7 @@ def exercise_form(root: Path = ROOT) -> list[str]:
             if "@check.rule(" in source and len(source.splitlines()) > MOST_RULE_LINES
         ]
         try:
-            exercise = grading.load(path)
+            exercise = _exercise(path.read_bytes(), path.stem)
         except grading.ExerciseError:
             continue  # `probes` tells it
         steps = []

@@ -9,6 +9,7 @@ slider is folded, and such a cell defines no method that a reader would look for
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -110,6 +111,7 @@ def pieces(cells: list[Any]) -> Iterator[Piece]:
         yield Piece(cell, source[start:], section)
 
 
+@functools.lru_cache(maxsize=8192)
 def presents(source: str) -> str | None:
     """Return what the reader gets to see by unfolding a cell, or None if the cell is the method.
 
