@@ -98,3 +98,21 @@ def test_without_a_repository_or_git(tmp_path, monkeypatch):
     assert (turns.part(), turns.changed()) == ("1", set())
     monkeypatch.setenv("PATH", "")
     assert (turns.part(), turns.changed()) == ("1", set())
+
+
+def test_what_is_not_pushed_is_counted(repository, tmp_path):
+    assert turns.unpublished() == 1
+    repository("a file", "0")
+    assert turns.unpublished() == 1, "nobody knows of an upstream"
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "branch", "published"], check=True, capture_output=True)
+    subprocess.run(
+        [*git, "branch", "--set-upstream-to", "published"], check=True, capture_output=True
+    )
+    assert turns.unpublished() == 1, "the last commit stands for what is being done"
+    for k in range(3):
+        repository(f"file {k}", str(k))
+    assert turns.unpublished() == 3
+    (tmp_path / "file 3").write_text("nobody's")
+    names = {path.name for path in turns.changed(turns.unpublished())}
+    assert names == {"file 0", "file 1", "file 2", "file 3"}

@@ -59,17 +59,22 @@ def topic(page: Path) -> str:
     return page.stem.partition("_")[2] or page.stem
 
 
-def changed() -> set[Path]:
+def changed(commits: int | None = None) -> set[Path]:
     """Return the files that the last commits or nobody's commit changed, as far as git knows.
 
     A clone without history tells nothing: to its only commit, every file is new.
     """
-    if _git("rev-list", "--count", f"--max-count={RECENT + 1}", "HEAD") in ("", "1"):
+    if _git("rev-list", "--count", "--max-count=2", "HEAD") in ("", "1"):
         return set()
-    lines = _git("log", f"-{RECENT}", "--name-only", "--format=").splitlines()
+    lines = _git("log", f"-{commits or RECENT}", "--name-only", "--format=").splitlines()
     lines += _git("diff", "HEAD", "--name-only").splitlines()
     lines += _git("ls-files", "--others", "--exclude-standard").splitlines()
     return {ROOT / line for line in lines}
+
+
+def unpublished() -> int:
+    """Return how many commits the upstream branch lacks; one where git knows of none."""
+    return max(1, int(_git("rev-list", "--count", "@{upstream}..HEAD") or 0))
 
 
 def _git(*words: str) -> str:
