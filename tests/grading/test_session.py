@@ -74,7 +74,7 @@ def kept():
     """What makes boxes for the small exercise."""
     setup = tasks.parse(small_exercise.solution(), "small").setup
     with Zygote(setup) as zygote:
-        yield lambda _walls: lambda _exercise: Kept(zygote)
+        yield lambda *_walls: lambda _exercise: Kept(zygote)
 
 
 @pytest.fixture
@@ -242,6 +242,44 @@ def _table(path: Path) -> list[dict[str, str]]:
     """Read a table as spreadsheets do; the mark at its beginning is what Excel goes by."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_torch_is_imported_beforehand_for_whoever_names_it_and_nobody_else(monkeypatch):
+    """To import it takes seconds; a student's own must not depend on what others hand in."""
+    monkeypatch.delenv("CVLAB_LIBRARIES", raising=False)
+    made = []
+
+    class Known:
+        def __init__(self, exercise, _seed, _policy, place):
+            self.place = place(exercise)
+
+        def grade(self, *_submission, **_words):
+            return self.place
+
+        def stop(self):
+            pass
+
+    def make(_setup, environment, **_walls):
+        made.append(environment["CVLAB_LIBRARIES"].split())
+        return len(made)
+
+    monkeypatch.setattr(session, "Judge", Known)
+    monkeypatch.setattr(session, "Zygote", make)
+    used = (b"", b"import torch", b"", b"import torch", b"import torchvision", b"torch.optim.SGD")
+    answer = small_exercise.data(small_exercise.student(softmax="ANSWER")).replace(b"torch", b"np")
+    solution = small_exercise.solution().replace(b"torch", b"np")
+    words = {"student": "ada", "name": "Ada", "late": False, "problem": ""}
+    job = session.Job(solution, "small", 5, POLICY, "zygote", b"", **words)
+    try:
+        data = [answer.replace(b"ANSWER", each) for each in used]
+        whose = [session.work(dataclasses.replace(job, data=each)) for each in data]
+    finally:
+        session.dismiss()
+    assert whose == [1, 2, 1, 2, 3, 4]
+    heavy = [{name.split(".")[0] for name in each if name.startswith("torch")} for each in made]
+    assert heavy == [set(), {"torch"}, {"torch", "torchvision"}, {"torch"}]
+    assert ["torch._dynamo" in each for each in made] == [False, False, False, True]
+    assert all("sklearn.svm" in each for each in made)
 
 
 def test_a_second_run_grades_only_what_is_new(a_class, shared):
@@ -516,9 +554,9 @@ def test_a_box_maker_that_dies_costs_nobody_a_grade(a_class, monkeypatch):
     made: list[Zygote] = []
     place, ask, asked = session.place, replay.ask, []
 
-    def recorded(walls: str) -> Callable[[Exercise], Zygote]:
+    def recorded(*walls: str) -> Callable[[Exercise], Zygote]:
         def make(exercise: Exercise) -> Zygote:
-            made.append(place(walls)(exercise))
+            made.append(place(*walls)(exercise))
             return made[-1]
 
         return make

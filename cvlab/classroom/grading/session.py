@@ -27,7 +27,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from cvlab.classroom.grading.box import isolation
+from cvlab.classroom.grading.box import isolation, zygote
 from cvlab.classroom.grading.box.replay import Place, Policy
 from cvlab.classroom.grading.box.zygote import Zygote, ZygoteError
 from cvlab.classroom.grading.intake import submissions, tasks
@@ -170,22 +170,23 @@ def doctor() -> Iterator[tuple[str, str]]:
     yield "bubblewrap, where one of these is missing", bubblewrap.available() or "yes"
 
 
-def place(walls: str) -> Callable[[Exercise], Place]:
-    """Return what makes boxes with these walls for an exercise."""
+def place(walls: str, libraries: str | None = None) -> Callable[[Exercise], Place]:
+    """Return what makes boxes with these walls, and libraries imported, for an exercise."""
 
     def make(exercise: Exercise) -> Place:
         if walls == "bubblewrap":
             from cvlab.classroom.grading.box.bubblewrap import Bubblewrap
 
             return Bubblewrap(exercise.setup)
-        return Zygote(exercise.setup, walls=walls != "none")
+        environment = zygote.clean_environment(libraries)
+        return Zygote(exercise.setup, environment, walls=walls != "none")
 
     return make
 
 
 # ---------------------------------------------------------------------------------------- the jobs
 
-_judges: dict[tuple[str, bytes, int, Policy, str], Judge] = {}
+_judges: dict[tuple[str, bytes, int, Policy, str, str], Judge] = {}
 _judges_lock = threading.Lock()
 _stopping = threading.Event()  # what fails now was stopped, and is not tried again
 
@@ -210,11 +211,13 @@ def work(job: Job) -> Graded:
 
 
 def _judge(job: Job) -> Judge:
-    key = (job.exercise, job.solution, job.seed, job.policy, job.walls)
+    # What others hand in must not decide what is imported already when a student's time begins.
+    libraries = zygote.libraries(job.solution, job.data or b"")
+    key = (job.exercise, job.solution, job.seed, job.policy, job.walls, libraries)
     with _judges_lock:
         if key not in _judges:
             exercise = tasks.parse(job.solution, job.exercise)
-            _judges[key] = Judge(exercise, job.seed, job.policy, place(job.walls))
+            _judges[key] = Judge(exercise, job.seed, job.policy, place(job.walls, libraries))
         return _judges[key]
 
 

@@ -20,6 +20,7 @@ import functools
 import gc
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -227,8 +228,36 @@ class Box:
         self.close()
 
 
-def clean_environment() -> dict[str, str]:
-    """Return the environment variables of a box: none of the judge's, one thread a library."""
+def libraries(*notebooks: bytes) -> str:
+    """Return the libraries to import once for all boxes: those that take seconds if one is named.
+
+    Args:
+        notebooks: the exercise's and a student's.
+
+    >>> "torch" in libraries(b"import numpy"), "torchvision" in libraries(b"import torch")
+    (False, False)
+    """
+
+    def named(pattern: bytes) -> bool:
+        return any(re.search(pattern, each) for each in notebooks)
+
+    wanted = {
+        "torch": named(rb"torch|(cvlab\.|import )(nets|train)\b"),
+        # Which the first optimiser imports, that of `cvlab.train`, too.
+        "torch._dynamo": named(rb"optim|\.fit\("),
+        "torchvision": named(rb"torchvision"),
+    }
+    left_out = tuple(name for name, needed in wanted.items() if not needed)
+    known = parent.LIBRARIES.split()
+    return " ".join(name for name in known if not name.startswith(left_out))
+
+
+def clean_environment(chosen: str | None = None) -> dict[str, str]:
+    """Return the environment variables of a box: none of the judge's, one thread a library.
+
+    Args:
+        chosen: the libraries that are imported once for all boxes; by default those of a kernel.
+    """
     found = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(isolation.WORK),
@@ -242,8 +271,9 @@ def clean_environment() -> dict[str, str]:
     package = str(Path(cvlab.__file__).parents[1])
     if package in map(os.path.abspath, sys.path) and not _is_installed(package):
         found["PYTHONPATH"] = package  # where the caller has it from, by its path or its folder
-    if "CVLAB_LIBRARIES" in os.environ:  # what is imported once for all boxes
-        found["CVLAB_LIBRARIES"] = os.environ["CVLAB_LIBRARIES"]
+    chosen = os.environ.get("CVLAB_LIBRARIES", chosen)
+    if chosen is not None:
+        found["CVLAB_LIBRARIES"] = chosen
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return found | dict.fromkeys(names, "1")
 
