@@ -40,8 +40,9 @@ MANY = 5
 FRONTS = {"lab": ("lab/tree", "LabApp"), "notebook": ("notebooks", "JupyterNotebookApp")}
 PANEL = "window.jupyterapp.shell.currentWidget"
 SERVER = "from jupyterlab.labapp import main; main()", "from notebook.app import main; main()"
-#: What differs from run to run: addresses, names of widgets, times and what else is a number.
-CHANGING = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{32}\b|\d+(\.\d+)?")
+#: What differs from run to run: addresses, names of widgets, times, what else is a number, and
+#: pictures, of which some show times; those of sliders are compared by themselves.
+CHANGING = re.compile(r"data:image/[^\\\"]+|0x[0-9a-f]+|\b[0-9a-f]{32}\b|\d+(\.\d+)?")
 
 
 class Server:

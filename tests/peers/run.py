@@ -38,7 +38,7 @@ SUITES = {
 #: What their tests need that no extra of theirs names, and the suite that any kernel should pass.
 MORE = [
     *("pytest-timeout", "pytest-asyncio", "pytest-jupyter[client]", "flaky", "ipywidgets"),
-    *("nbdime", "pytest-mock", "coverage", "pytest-cov", "sympy", "matplotlib"),
+    *("nbdime", "pytest-mock", "ipyparallel", "coverage", "pytest-cov", "sympy", "matplotlib"),
 ]
 #: The programs that `clients.py` and `lab.py` drive.
 CLIENTS = ["papermill", "nbconvert", "nbmake", "testbook", "jupytext", "jupyter-cache"]
