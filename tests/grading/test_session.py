@@ -13,7 +13,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -242,6 +242,28 @@ def _table(path: Path) -> list[dict[str, str]]:
     """Read a table as spreadsheets do; the mark at its beginning is what Excel goes by."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.mark.usefixtures("shared")
+def test_before_the_first_is_graded_it_is_said_what_takes_so_long(a_class, monkeypatch):
+    """In a pipe, as on a terminal; here nothing is graded before the line is there."""
+    monkeypatch.setattr(session, "REASSURE_SECONDS", 0.01)
+    only, said = change(a_class, place=a_class.place / "ada.ipynb"), []
+    heard = threading.Event()
+
+    class Later(ThreadPoolExecutor):
+        def submit(self, function, *arguments):
+            return super().submit(lambda: heard.wait(GIVE_UP) and function(*arguments))
+
+    def say(line):
+        said.append(line)
+        if "none of 1 graded yet: libraries" in line:
+            heard.set()
+
+    with Later(1) as executor:
+        session.run(only, say, executor)
+    assert points(only) == {"ada": 10}
+    assert "  1 of 1 graded" in said
 
 
 def test_torch_is_imported_beforehand_for_whoever_names_it_and_nobody_else(monkeypatch):

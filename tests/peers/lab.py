@@ -168,8 +168,19 @@ def picture(page: Page, explorer: Any) -> tuple[str, str]:
     return image.get_attribute("alt") or "", hashlib.sha256(source.encode()).hexdigest()
 
 
+def turn(control: Any) -> None:
+    """Turn a control by mouse; in Notebook an arrow key moves the page instead."""
+    value, most = (control.get_attribute(f"aria-value{end}") for end in ("now", "max"))
+    if value is None:  # a radio button
+        control.check()
+        return
+    track = control.locator("xpath=ancestor::*[contains(@class, 'noUi-target')]")
+    size = track.bounding_box()
+    track.click(position={"x": 1 if value == most else size["width"] - 2, "y": size["height"] / 2})
+
+
 def move_sliders(page: Page, count: int) -> list[tuple[str, str]]:
-    """Move each control of each explorer by keyboard or mouse; return the pictures that come."""
+    """Move each control of each explorer; return the pictures that come."""
     found = []
     explorers = page.locator(".cvlab-explore")
     wait(lambda: explorers.count() == count)
@@ -179,11 +190,7 @@ def move_sliders(page: Page, count: int) -> list[tuple[str, str]]:
         for control in [*explorer.locator(".noUi-handle").all(), *other_names]:
             before = picture(page, explorer)
             found.append(before)
-            ends = [control.get_attribute(f"aria-value{end}") for end in ("now", "max")]
-            if ends[0] is None:
-                control.check()
-            else:
-                control.press("ArrowLeft" if ends[0] == ends[1] else "ArrowRight")
+            turn(control)
             wait(lambda before=before, one=explorer: picture(page, one) != before)
             found.append(picture(page, explorer))
     return found
