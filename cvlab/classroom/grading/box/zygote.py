@@ -236,13 +236,15 @@ def libraries(*notebooks: bytes) -> str:
 
     >>> "torch" in libraries(b"import numpy"), "torchvision" in libraries(b"import torch")
     (False, False)
+    >>> "torch" in libraries(b"from cvlab import check, nets"), "torch" in libraries(b"to train")
+    (True, False)
     """
 
     def named(pattern: bytes) -> bool:
         return any(re.search(pattern, each) for each in notebooks)
 
     wanted = {
-        "torch": named(rb"torch|(cvlab\.|import )(nets|train)\b"),
+        "torch": named(rb"torch|cvlab(\.| import\b[^.]{0,300}?\b)(nets|train)\b"),
         # Which the first optimiser imports, that of `cvlab.train`, too.
         "torch._dynamo": named(rb"optim|\.fit\("),
         "torchvision": named(rb"torchvision"),
