@@ -31,7 +31,7 @@ from typing import Any
 import clients  # beside this file
 import run as suites
 from clients import KIND, Place, outputs
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 
 TOKEN = "secret"
 GIVE_UP = 900  # seconds; a chapter on a busy machine takes a third
@@ -306,10 +306,17 @@ def main() -> int:
         for front in options.names or FRONTS:
             folder = place / "lab" / front
             print(f"{front}, pictures in {folder}:", flush=True)
-            stock, warm = (
-                spend(front, Place(python, folder / kind, warm=kind == "warm"), browser, chapter)
-                for kind in ("stock", "warm")
-            )
+            try:
+                stock, warm = (
+                    spend(
+                        front, Place(python, folder / kind, warm=kind == "warm"), browser, chapter
+                    )
+                    for kind in ("stock", "warm")
+                )
+            except (AssertionError, Error) as error:
+                faults += 1
+                print(f"  FAILED: {error}", flush=True)
+                continue
             assert (stock["kernel"], warm["kernel"]) == ("stock", "warm")
             for what in stock:
                 same = differences(stock[what], warm[what])
