@@ -245,7 +245,7 @@ def make_check(options: argparse.Namespace) -> int:
         files = concerned.files(turns.changed(turns.unpublished()))
         chosen = [str(path.relative_to(ROOT)) for path in files]
         say(f"The rules, and the tests of what changed: {len(chosen)} files (ALL=1: all of them).")
-    quick = ["-m", "not browser and not slow", "--dist", "loadscope"]
+    quick = ["-m", "not browser and not slow"]
     return run_pytest(*quick, "--doctest-modules", *chosen, *options.arguments)
 
 

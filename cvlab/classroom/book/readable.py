@@ -272,7 +272,8 @@ def texts_in_code(source: str) -> tuple[str, ...]:
 
 def _texts_in_code(source: str) -> Iterator[str]:
     try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+        lines = io.StringIO(source if "#" in source else "")  # taking tokens apart takes its time
+        tokens = list(tokenize.generate_tokens(lines.readline))
     except (tokenize.TokenError, SyntaxError):
         tokens = []
     for token in tokens:
