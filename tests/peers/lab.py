@@ -145,6 +145,21 @@ def command(page: Page, name: str) -> None:
     page.evaluate(f"window.jupyterapp.commands.execute('{name}')")
 
 
+def saved(page: Page, path: Path) -> list[object]:
+    """Save a page's notebook and return its outputs; by itself a front end may write it as well."""
+
+    def whole() -> bool:
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError:  # half of it is written
+            return False
+        return True
+
+    command(page, "docmanager:save")
+    wait(whole)
+    return outputs(path)
+
+
 def type_cell(page: Page, text: str) -> None:
     """Write a cell at the end, by keyboard, and run it."""
     page.evaluate(f"{PANEL}.content.activeCellIndex = {PANEL}.content.widgets.length - 1")
@@ -203,8 +218,7 @@ def session(server: Server, name: str, explorers: int) -> dict[str, Any]:
     shot = lambda what: page.screenshot(path=server.place.folder / f"{what}.png")  # noqa: E731
     command(page, "notebook:run-all-cells")
     ready(page)
-    command(page, "docmanager:save")
-    seen["outputs"] = unchanging(outputs(server.place.folder / name))
+    seen["outputs"] = unchanging(saved(page, server.place.folder / name))
     seen["sliders"] = move_sliders(page, explorers)
     shot("sliders")
     page.reload()
@@ -247,9 +261,8 @@ def many(server: Server, names: list[str]) -> dict[str, Any]:
         last = f"{PANEL}.content.widgets.at(-1).model.executionCount"
         page.wait_for_function(f"{last} !== null")
         ready(page)
-        command(page, "docmanager:save")
         page.screenshot(path=server.place.folder / f"{Path(name).stem}.png")
-        found[name] = unchanging(outputs(server.place.folder / name))
+        found[name] = unchanging(saved(page, server.place.folder / name))
         page.close()
     return found
 
