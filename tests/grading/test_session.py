@@ -567,6 +567,40 @@ sys.exit(cli.main(["grade", place, "--exercise", solution, "--out", out]))
 """
 
 
+def test_who_is_on_the_way_to_a_worker_when_the_grader_is_stopped_gets_no_judge(
+    a_class, monkeypatch
+):
+    """A signal may come when a job has been handed over and nobody has noted that."""
+    made, submitted = [], []
+
+    class Halting:
+        def __init__(self, *_arguments):
+            self.stopped = threading.Event()
+            made.append(self)
+
+        def grade(self, *_arguments, **_options):
+            self.stopped.wait()
+            raise session.ZygoteError("it was stopped.")
+
+        def stop(self):
+            self.stopped.set()
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *arguments):
+            future = super().submit(*arguments)
+            assert until(lambda: made)  # the first one's; the second waits for the only thread
+            submitted.append(future)
+            if len(submitted) == 2:
+                raise KeyboardInterrupt
+            return future
+
+    monkeypatch.setattr(session, "Judge", Halting)
+    monkeypatch.setattr(session, "ThreadPoolExecutor", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        session.run(change(a_class, workers=1), lambda _line: None)
+    assert [one.stopped.is_set() for one in made] == [True]
+
+
 def test_a_box_maker_that_dies_costs_nobody_a_grade(a_class, monkeypatch):
     """As when the machine runs out of memory and its kernel picks a victim."""
     (a_class.place / "unlucky.ipynb").write_bytes(

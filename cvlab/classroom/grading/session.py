@@ -215,6 +215,8 @@ def _judge(job: Job) -> Judge:
     libraries = zygote.libraries(job.solution, job.data or b"")
     key = (job.exercise, job.solution, job.seed, job.policy, job.walls, libraries)
     with _judges_lock:
+        if _stopping.is_set():  # a job that was on its way: its judge would be stopped by nobody
+            raise ZygoteError("the grader is being stopped.")
         if key not in _judges:
             exercise = tasks.parse(job.solution, job.exercise)
             _judges[key] = Judge(exercise, job.seed, job.policy, place(job.walls, libraries))
@@ -458,6 +460,7 @@ def _executor(options: Options) -> Iterator[Executor]:
                 yield executor
         finally:
             dismiss()
+            _stopping.clear()  # no thread is left that has to know
         return
     try:
         from distributed import Client

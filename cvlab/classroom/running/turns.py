@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cvlab.classroom.notebooks import ROOT
 
-PARTS = 5
+PARTS = 8
 RECENT = 30  #: commits
 CHOICES = ("all", *map(str, range(1, PARTS + 1)))
 
