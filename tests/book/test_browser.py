@@ -41,6 +41,7 @@ PAGES = sorted(
 CHAPTERS = [name for name in PAGES if name.startswith("chapters/")]
 INTERACTIVE = ["index.html", *CHAPTERS]
 EXERCISES = [name for name in PAGES if name.startswith("exercises/")]
+PARTS = [name for name in PAGES if name.startswith("parts/")]
 PLAIN = [name for name in PAGES if name not in INTERACTIVE] or PAGES[:1]
 
 
@@ -311,14 +312,14 @@ class AnyPage:
         assert cut == []
 
     def test_accessibility(self, visit, name):
-        alike(name, [EXERCISES])
+        alike(name, [EXERCISES, PARTS])
         assert visit.page.locator("html").get_attribute("data-theme") == "light"
         found, applied = violations(visit.page, ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"])
         assert found == []
         assert len(applied) > 10, "axe ran over an empty page"
 
     def test_contrast_in_the_dark(self, visit, name):
-        alike(name, [EXERCISES, CHAPTERS])
+        alike(name, [EXERCISES, PARTS, CHAPTERS])
         # Only colours differ from the light page, so only their rule runs again.
         visit.page.emulate_media(color_scheme="dark")
         try:

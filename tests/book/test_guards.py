@@ -17,6 +17,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from cvlab.classroom import exercises, notebooks
 from cvlab.classroom.book import address, hygiene, links, readable, sections, systems
 
+pytestmark = pytest.mark.usefixtures("trees")
+
 
 def edit(path: Path, change) -> None:
     """Change a notebook's cells in place and write it in normal form."""

@@ -15,6 +15,8 @@ from conftest import ROOT
 
 from cvlab.classroom.book import address, hygiene, systems
 
+pytestmark = pytest.mark.usefixtures("trees")
+
 
 @pytest.mark.parametrize(
     "rule", hygiene.RULES, ids=lambda rule: f"{rule.__module__}.{rule.__name__}"

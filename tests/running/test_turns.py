@@ -54,7 +54,7 @@ def test_the_commit_says_whose_turn_it_is(repository, monkeypatch):
     monkeypatch.setenv("CVLAB_PART", "2")
     assert turns.part() == "2"
     monkeypatch.setenv("CVLAB_PART", "9")
-    with pytest.raises(ValueError, match="CVLAB_PART is '9'; it must be one of all, 1, 2, .* 8."):
+    with pytest.raises(ValueError, match=r"CVLAB_PART is '9'; it must be one of all, 1, 2, .* 8\."):
         turns.part()
 
 

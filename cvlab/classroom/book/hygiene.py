@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from cvlab.classroom import exercises, notebooks
-from cvlab.classroom.book import address, broken, readable, sections, syllabus, systems
+from cvlab.classroom.book import address, broken, layers, readable, sections, syllabus, systems
 from cvlab.classroom.grading.intake import tasks as grading
 from cvlab.classroom.notebooks import ROOT, NotebookError
 from cvlab.classroom.running import budget
@@ -508,3 +508,11 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     broken.faults,
     *readable.RULES,
 )
+
+
+def forget() -> None:
+    """Let go of what the rules have read and keep for one another: two million objects."""
+    for module in (notebooks, layers, readable, sys.modules[__name__]):
+        for kept in vars(module).values():
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()
