@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -27,7 +28,7 @@ from waiting import GIVE_UP, all_end, until
 from cvlab.checking import wire
 from cvlab.classroom import cli
 from cvlab.classroom.grading import session, watch
-from cvlab.classroom.grading.box import isolation, replay
+from cvlab.classroom.grading.box import isolation, replay, zygote
 from cvlab.classroom.grading.box.replay import Policy
 from cvlab.classroom.grading.box.zygote import Box, Zygote
 from cvlab.classroom.grading.intake import tasks
@@ -288,6 +289,12 @@ def test_torch_is_imported_beforehand_for_whoever_names_it_and_nobody_else(monke
     monkeypatch.setattr(session, "Judge", Known)
     monkeypatch.setattr(session, "Zygote", make)
     used = (b"", b"import torch", b"", b"import torch", b"import torchvision", b"torch.optim.SGD")
+    used += (
+        b"import scipy, torch",
+        b"from cvlab import check, plot",
+        b"import sklearn",
+        b"x.fit(y)",
+    )
     answer = small_exercise.data(small_exercise.student(softmax="ANSWER")).replace(b"torch", b"np")
     solution = small_exercise.solution().replace(b"torch", b"np")
     words = {"student": "ada", "name": "Ada", "late": False, "problem": ""}
@@ -297,11 +304,25 @@ def test_torch_is_imported_beforehand_for_whoever_names_it_and_nobody_else(monke
         whose = [session.work(dataclasses.replace(job, data=each)) for each in data]
     finally:
         session.dismiss()
-    assert whose == [1, 2, 1, 2, 3, 4]
+    assert whose == [1, 2, 1, 2, 3, 4, 5, 6, 6, 1]
     heavy = [{name.split(".")[0] for name in each if name.startswith("torch")} for each in made]
-    assert heavy == [set(), {"torch"}, {"torch", "torchvision"}, {"torch"}]
-    assert ["torch._dynamo" in each for each in made] == [False, False, False, True]
-    assert all("sklearn.svm" in each for each in made)
+    assert heavy == [set(), {"torch"}, {"torch", "torchvision"}, {"torch"}, {"torch"}, set()]
+    dynamo = ["torch._dynamo" in each for each in made]
+    assert dynamo == [False, False, True, True, False, False]
+    others = [{"sklearn.svm", "scipy.stats", "matplotlib.pyplot"} <= set(each) for each in made]
+    assert others == [False, False, False, False, True, True]
+    assert all("numpy" in each for each in made)
+
+
+def test_whatever_is_named_there_are_eight_choices_of_libraries():
+    words = (b"torch", b"torch torchvision", b"torch.optim", b"optim", b"scipy", b"cvlab.scenes")
+    words += (b"cvlab.setup()", b"from cvlab import check", b"from cvlab import (", b".fit(x)")
+    named = itertools.product((b"", b"scipy\n"), itertools.combinations_with_replacement(words, 2))
+    found = {zygote.libraries(first, b"\n".join(pair)) for first, pair in named}
+    assert len(found) == 8
+    for one in found:
+        assert ("torchvision" in one) <= ("torch._dynamo" in one) <= ("torch" in one)
+        assert ("cv2" in one) == ("sklearn.svm" in one) == ("ipywidgets" in one)
 
 
 def test_a_second_run_grades_only_what_is_new(a_class, shared):

@@ -228,30 +228,52 @@ class Box:
         self.close()
 
 
+#: Modules of cvlab that a notebook names, and libraries that take a second together.
+MODULES = rb"cvlab(?:\.| import \(?)(\w+(?:, \w+)*)?"
+OTHERS = rb"matplotlib|scipy|PIL|tqdm|ipywidgets|cv2|skimage|sklearn|cvlab import \("
+
+
 def libraries(*notebooks: bytes) -> str:
     """Return the libraries to import once for all boxes: those that take seconds if one is named.
+
+    One of eight choices, so that a class has few of these processes whatever it names.
 
     Args:
         notebooks: the exercise's and a student's.
 
-    >>> "torch" in libraries(b"import numpy"), "torchvision" in libraries(b"import torch")
-    (False, False)
-    >>> "torch" in libraries(b"from cvlab import check, nets"), "torch" in libraries(b"to train")
+    >>> libraries(b"import numpy as np", b"from cvlab import check")
+    'numpy'
+    >>> "scipy.stats" in libraries(b"import skimage"), "torch" in libraries(b"import skimage")
     (True, False)
+    >>> libraries(b"from cvlab import check, nets")
+    'numpy torch torch.utils.data'
+    >>> "torchvision" in libraries(b"import torch"), "torch" in libraries(b"to train an optimist")
+    (False, False)
     """
 
     def named(pattern: bytes) -> bool:
         return any(re.search(pattern, each) for each in notebooks)
 
-    wanted = {
-        "torch": named(rb"torch|cvlab(\.| import\b[^.]{0,300}?\b)(nets|train)\b"),
-        # Which the first optimiser imports, that of `cvlab.train`, too.
-        "torch._dynamo": named(rb"optim|\.fit\("),
+    lists = [list_ for each in notebooks for list_ in re.findall(MODULES, each)]
+    modules = {name for list_ in lists for name in re.findall(rb"\w+", list_)}
+    # Each with what is left of it; torch._dynamo is what the first optimiser imports.
+    torch = named(rb"torch") or not modules.isdisjoint({b"nets", b"train"})
+    heavy = {
+        "torch": torch,
+        "torch._dynamo": torch and named(rb"\boptim\b|\bfit\("),
         "torchvision": named(rb"torchvision"),
     }
-    left_out = tuple(name for name, needed in wanted.items() if not needed)
-    known = parent.LIBRARIES.split()
-    return " ".join(name for name in known if not name.startswith(left_out))
+    most = max((n for n, wanted in enumerate(heavy.values(), 1) if wanted), default=0)
+    left_out = tuple(list(heavy)[most:])
+    # What else of cvlab is named may import whatever it needs.
+    others = named(OTHERS) or modules - {b"check", b"checking", b"nets", b"setup", b"train"}
+
+    def taken(name: str) -> bool:
+        if name.startswith("torch"):
+            return most > 0 and not name.startswith(left_out)
+        return name == "numpy" or bool(others)
+
+    return " ".join(name for name in parent.LIBRARIES.split() if taken(name))
 
 
 def clean_environment(chosen: str | None = None) -> dict[str, str]:
