@@ -35,7 +35,7 @@ from cvlab.classroom.grading.intake.submissions import Submission
 from cvlab.classroom.grading.intake.tasks import Exercise
 from cvlab.classroom.grading.report import exports, feedback, similar
 from cvlab.classroom.grading.report.exports import Grade, Late
-from cvlab.classroom.grading.report.journal import Journal, one_sentence, private_folder
+from cvlab.classroom.grading.report.journal import Journal, one_sentence, private_folder, replace
 from cvlab.classroom.grading.report.records import Key, Record
 from cvlab.classroom.grading.verdict import judge
 from cvlab.classroom.grading.verdict.judge import Judge
@@ -551,7 +551,7 @@ def _write(
     files = exports.write(options.out, grades, people, bom=True)  # Excel reads no accents else
     times = options.out / "times.csv"
     seconds = _times(times) | seconds
-    exports.replace(times, [exports.times_csv(seconds).encode()])
+    replace(times, [exports.times_csv(seconds).encode()])
     alike = similar.pairs(
         {one.student: {task.task: task.code for task in one.tasks} for one in records},
         [task.solution for task in exercise.tasks],
@@ -576,7 +576,7 @@ def _secret(out: Path) -> bytes:
         if len(secret) == SECRET:
             return secret
     secret = secrets.token_bytes(SECRET)
-    exports.replace(path, [secret])
+    replace(path, [secret])
     return secret
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from cvlab.classroom.grading.report.harmless import LABEL, file_name, harmless
-from cvlab.classroom.grading.report.journal import private_folder, replace
+from cvlab.classroom.grading.report.journal import private_folder, replace_all
 from cvlab.classroom.grading.report.records import Record
 
 #: Verdicts that JUnit calls an error, the program's fault, and not a failure, a wrong value.
@@ -375,7 +375,8 @@ def write(
     for grade in grades:
         name = file_name(grade.record.student)
         texts[f"gradescope/{name}/results.json"] = gradescope_json(grade)
-    for name, text in texts.items():
-        private_folder((folder / name).parent)
-        replace(folder / name, [text.encode()])
+    files = {folder / name: text.encode() for name, text in texts.items()}
+    for each in {path.parent for path in files}:
+        private_folder(each)
+    replace_all(files)
     return [folder / name for name in texts]

@@ -20,7 +20,7 @@ from pathlib import Path
 from cvlab.classroom.grading.report import similar
 from cvlab.classroom.grading.report.exports import Grade, rounded, task_names
 from cvlab.classroom.grading.report.harmless import file_name
-from cvlab.classroom.grading.report.journal import private_folder, replace
+from cvlab.classroom.grading.report.journal import private_folder, replace, replace_all
 from cvlab.classroom.grading.report.records import Record, TaskResult
 
 LINE_LENGTH = 400  #: characters of a line of code on a page
@@ -557,11 +557,12 @@ def write(
         JournalError: if a page cannot be written.
     """
     private_folder(folder / "students")
-    pages, links = {}, {}
+    pages, links, files = {}, {}, {}
     for grade in grades:
         student = grade.record.student
         links[student] = f"students/{file_name(student, secret)}.html"
         pages[student] = folder / links[student]
-        replace(pages[student], [student_page(grade.record, grade.penalty).encode()])
+        files[pages[student]] = student_page(grade.record, grade.penalty).encode()
+    replace_all(files)
     replace(folder / "class.html", [class_page(grades, links, seconds, alike).encode()])
     return pages

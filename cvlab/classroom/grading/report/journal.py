@@ -21,6 +21,7 @@ import stat
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from cvlab.classroom.grading.report.records import (
 )
 
 LINE = 64 * 2**20  #: bytes of a line in the journal; more than any record within the other limits
+WRITERS = 8  #: files that wait for the disk at once
 
 _MARK = "cvlab grading journal 1"
 _CHANGED = {  # what is said of each field of a key
@@ -93,8 +95,13 @@ def private_folder(path: Path) -> None:
             each.mkdir(mode=0o700, exist_ok=True)
 
 
-def replace(path: Path, chunks: Iterable[bytes]) -> None:
+def replace(path: Path, chunks: Iterable[bytes], *, last: bool = True) -> None:
     """Write a file whole or not at all, and wait for the disk; nobody else may read it.
+
+    Args:
+        path: the file.
+        chunks: what is in it, one after another.
+        last: False where the caller waits for the folder, after several files.
 
     Raises:
         JournalError: if it cannot be written; the old file is still there.
@@ -108,9 +115,28 @@ def replace(path: Path, chunks: Iterable[bytes]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
-            _fsync_folder(path.parent)
+            if last:
+                _fsync_folder(path.parent)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def replace_all(files: Mapping[Path, bytes]) -> None:
+    """Write files as `replace` does one, and wait for the disk with several at once.
+
+    Raises:
+        JournalError: if one cannot be written; of each there is the old or the new one.
+    """
+    with ThreadPoolExecutor(WRITERS, "writer") as pool:
+        waiting = [pool.submit(replace, path, [data], last=False) for path, data in files.items()]
+        for each in waiting:
+            each.result()
+        list(pool.map(_wait_for_folder, {path.parent for path in files}))
+
+
+def _wait_for_folder(folder: Path) -> None:
+    with one_sentence(folder, "write to"):
+        _fsync_folder(folder)
 
 
 _open: weakref.WeakSet[Journal] = weakref.WeakSet()
