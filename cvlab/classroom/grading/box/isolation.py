@@ -19,6 +19,7 @@ import contextlib
 import ctypes
 import dataclasses
 import errno
+import functools
 import os
 import platform
 import resource
@@ -170,7 +171,8 @@ def mount(source: str, target: Path, kind: str | None, flags: int, options: str 
     call_kernel(f"mounting {target}", code)
 
 
-def system_folders() -> list[Path]:
+@functools.cache  # asked for each box, and a millisecond of the twenty that one takes
+def system_folders() -> tuple[Path, ...]:
     """Return what Python and its libraries need of the file system, and nothing that is private.
 
     Of a checkout these are the environment and the package, not the notebooks.
@@ -180,11 +182,11 @@ def system_folders() -> list[Path]:
     wanted += [Path("/etc/ld.so.cache"), Path("/etc/fonts"), Path("/etc/localtime")]
     wanted += [Path(sys.base_prefix), Path(sys.prefix), package]
     there = [path for path in dict.fromkeys(wanted) if path.exists()]
-    return [path for path in there if not any(other in path.parents for other in there)]
+    return tuple(path for path in there if not any(one in path.parents for one in there))
 
 
 def enter(
-    limits: Limits | None = None, folders: list[Path] | None = None, user: int = NOBODY
+    limits: Limits | None = None, folders: Sequence[Path] | None = None, user: int = NOBODY
 ) -> None:
     """Become a box; returns in the first process of the box only.
 
@@ -303,7 +305,7 @@ def unshare(root: bool) -> None:
         raise IsolationError(f"user namespace: {error.strerror}.") from error
 
 
-def _build_root(folders: list[Path], limits: Limits) -> None:
+def _build_root(folders: Sequence[Path], limits: Limits) -> None:
     """Make an empty root in memory, put the folders into it read-only, and forget the old one."""
     mount("none", Path("/"), None, MS_REC | MS_PRIVATE)
     # A folder that every machine has and no box needs: nothing is left of it on the host.

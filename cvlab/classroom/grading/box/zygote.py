@@ -337,6 +337,8 @@ def serve(
         live: what a box does, with its socket to the judge.
         walls: whether boxes have any.
     """
+    if walls:
+        isolation.system_folders()  # found once for all boxes
     number = 64 * os.getpid()  # so that two zygotes seldom take the same users
     boxes: set[int] = set()
     while True:
