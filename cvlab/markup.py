@@ -42,8 +42,8 @@ def rasterise(fig: Figure) -> np.ndarray:
 
     # A pyplot figure may carry the canvas of a notebook backend; an Agg canvas reads its pixels.
     canvas = FigureCanvasAgg(fig)
-    if len(fig.axes) > 1:
-        # Beside a colour bar the layout settles only in its second round.
+    if any(ax.get_label() == "<colorbar>" or ax.name == "3d" for ax in fig.axes):
+        # Beside these the layout settles only in its second round; others move by 0.01 pixels.
         fig.draw_without_rendering()
     canvas.draw()
     rgba = np.asarray(canvas.buffer_rgba(), dtype=np.float32)

@@ -208,3 +208,32 @@ def test_a_colour_bar_keeps_its_colours():
     night = inverted(page, decoded(image["src"]), "wide")
     assert strong.any()
     assert night[strong].mean() < 0.02
+
+
+def crowded(kind):
+    """Two panels with what needs room beside them: long numbers, labels, a heading."""
+    options = {"subplot_kw": {"projection": "3d"}} if kind == "3d" else {}
+    fig, (left, right) = plot.figure(1, 2, size=(6, 2.8), **options)
+    if kind == "3d":
+        left.plot([0, 1e5], [0, 1], [0, 1])
+    elif kind == "colour bar":
+        fig.colorbar(left.imshow(np.arange(16).reshape(4, 4) * 1e4), ax=left)
+    else:
+        left.loglog([1, 1e9], [1e-9, 1e9], label="a line")
+        left.legend()
+    left.set(xlabel="across", ylabel="up", title="two\nlines")
+    right.plot([0, 1], [1e5, 2e6])
+    fig.suptitle("of both")
+    return fig
+
+
+@pytest.mark.parametrize("kind", ["plain", "colour bar", "3d"])
+def test_what_is_drawn_first_has_settled(kind):
+    def edges():
+        return np.array([ax.get_window_extent().extents for ax in fig.axes])
+
+    fig = crowded(kind)
+    markup.rasterise(fig)
+    before = edges()
+    markup.rasterise(fig)
+    assert np.abs(edges() - before).max() < 0.5  # pixels
