@@ -66,6 +66,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Let the end of the process find them, or libraries print a page on what was not freed."""
+    gc.unfreeze()
+
+
 def run_benchmark(name: str, *words: str) -> subprocess.CompletedProcess:
     """Run a script of ``tests/benchmarks/`` as a command."""
     command = [sys.executable, str(ROOT / "tests" / "benchmarks" / f"{name}.py"), *words]
