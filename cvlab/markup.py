@@ -43,7 +43,7 @@ def rasterise(fig: Figure) -> np.ndarray:
     # A pyplot figure may carry the canvas of a notebook backend; an Agg canvas reads its pixels.
     canvas = FigureCanvasAgg(fig)
     if any(ax.get_label() == "<colorbar>" or ax.name == "3d" for ax in fig.axes):
-        # Beside these the layout settles only in its second round; others move by 0.01 pixels.
+        # Beside these the layout settles in its second round; others move by less than 0.1 pixel.
         fig.draw_without_rendering()
     canvas.draw()
     rgba = np.asarray(canvas.buffer_rgba(), dtype=np.float32)

@@ -52,7 +52,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect tests without looking for rubbish meanwhile: it took ten seconds and found little."""
+    """Collect tests without looking for rubbish meanwhile, which took ten seconds."""
     gc.disable()
     try:
         return (yield)

@@ -50,9 +50,7 @@ def chosen(root: Path = ROOT) -> Iterator[str]:
                     continue
                 within = f"::{place.name}" if isinstance(place, ast.ClassDef) else ""
                 text = ast.get_source_segment(source, test) or ""
-                called = (
-                    re.sub("(?=[A-Z])", "_", within) + name
-                )  # TestDeadKernel is _dead_kernel, too
+                called = re.sub("(?=[A-Z])", "_", within) + name  # ::_Test_Dead_Kernel
                 if CALLED.search(called.lower()) or DOES.search(text):
                     yield f"{path.relative_to(root)}{within}::{name}"
 

@@ -317,9 +317,11 @@ def test_torch_is_imported_beforehand_for_whoever_names_it_and_nobody_else(monke
 def test_whatever_is_named_there_are_eight_choices_of_libraries():
     words = (b"torch", b"torch torchvision", b"torch.optim", b"optim", b"scipy", b"cvlab.scenes")
     words += (b"cvlab.setup()", b"from cvlab import check", b"from cvlab import (", b".fit(x)")
+    words += (b"from cvlab import data as d, train",)
     named = itertools.product((b"", b"scipy\n"), itertools.combinations_with_replacement(words, 2))
     found = {zygote.libraries(first, b"\n".join(pair)) for first, pair in named}
     assert len(found) == 8
+    assert "torch" in zygote.libraries(b"from cvlab import data as d, train")
     for one in found:
         assert ("torchvision" in one) <= ("torch._dynamo" in one) <= ("torch" in one)
         assert ("cv2" in one) == ("sklearn.svm" in one) == ("ipywidgets" in one)

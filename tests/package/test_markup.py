@@ -236,4 +236,4 @@ def test_what_is_drawn_first_has_settled(kind):
     markup.rasterise(fig)
     before = edges()
     markup.rasterise(fig)
-    assert np.abs(edges() - before).max() < 0.5  # pixels
+    assert np.abs(edges() - before).max() < 0.1  # pixels

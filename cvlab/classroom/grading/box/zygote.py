@@ -229,7 +229,7 @@ class Box:
 
 
 #: Modules of cvlab that a notebook names, and libraries that take a second together.
-MODULES = rb"cvlab(?:\.| import \(?)(\w+(?:, \w+)*)?"
+MODULES = rb"cvlab\.(\w+)|cvlab import ([\w, ]+)"
 OTHERS = rb"matplotlib|scipy|PIL|tqdm|ipywidgets|cv2|skimage|sklearn|cvlab import \("
 
 
@@ -254,8 +254,8 @@ def libraries(*notebooks: bytes) -> str:
     def named(pattern: bytes) -> bool:
         return any(re.search(pattern, each) for each in notebooks)
 
-    lists = [list_ for each in notebooks for list_ in re.findall(MODULES, each)]
-    modules = {name for list_ in lists for name in re.findall(rb"\w+", list_)}
+    found = [b" ".join(pair) for each in notebooks for pair in re.findall(MODULES, each)]
+    modules = set(re.findall(rb"\w+", b" ".join(found)))
     # Each with what is left of it; torch._dynamo is what the first optimiser imports.
     torch = named(rb"torch") or not modules.isdisjoint({b"nets", b"train"})
     heavy = {
