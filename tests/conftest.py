@@ -22,6 +22,7 @@ from cvlab.classroom.running import turns
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
+LOCK = "requirements.lock"
 IN_CI = os.environ.get("CI") == "true"
 #: Once a week tests that repeat themselves for each chapter take all; else the first stands for it.
 WEEKLY = os.environ.get("CVLAB_WEEKLY") == "1"
@@ -58,6 +59,18 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to the weekly run what is about code that nobody has changed of late."""
+    if WEEKLY or os.environ.get("CVLAB_PART", "all") in ("", "all"):
+        return
+    lately = functools.cache(turns.lately)
+    for item in items:
+        for mark in item.iter_markers("about"):
+            if not lately((*mark.args, LOCK, item.path.relative_to(ROOT).as_posix())):
+                reason = f"once a week; no file that it is about changed in {turns.RECENT} commits"
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_collection_finish() -> None:

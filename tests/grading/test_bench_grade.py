@@ -11,6 +11,7 @@ from conftest import WEEKLY, rows_of, run_benchmark
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="boxes need Linux"),
     pytest.mark.slow,
+    pytest.mark.about("tests/benchmarks", "cvlab/classroom/grading"),
 ]
 TARGETS = {"NumPy": "0.10 s", "torch": "0.15 s"}
 WORKS = list(TARGETS) if WEEKLY else ["NumPy"]

@@ -6,6 +6,15 @@ import pytest
 from conftest import WEEKLY, rows_of, run_benchmark
 
 
+@pytest.mark.about(
+    "tests/benchmarks/bench_detection.py",
+    "tests/benchmarks/bench_features.py",
+    "chapters/14_viola_jones.ipynb",
+    "chapters/16_two_stage.ipynb",
+    "cvlab/boxes.py",
+    "cvlab/features",
+    "cvlab/metrics",
+)
 @pytest.mark.slow
 def test_every_row_is_measured_and_both_sides_agree():
     done = run_benchmark(

@@ -6,6 +6,12 @@ import pytest
 from conftest import WEEKLY, rows_of, run_benchmark
 
 
+@pytest.mark.about(
+    "tests/benchmarks/bench_generate.py",
+    "tests/benchmarks/bench_features.py",
+    "chapters/25_autoencoders.ipynb",
+    "cvlab/metrics",
+)
 @pytest.mark.slow
 def test_every_row_is_measured_and_both_sides_agree():
     done = run_benchmark("bench_generate", "--repeats", "1", "--side", "32")

@@ -6,6 +6,14 @@ import pytest
 from conftest import WEEKLY, rows_of, run_benchmark
 
 
+@pytest.mark.about(
+    "tests/benchmarks/bench_nets.py",
+    "tests/benchmarks/bench_features.py",
+    "chapters/08_backprop.ipynb",
+    "chapters/09_convolution.ipynb",
+    "chapters/10_architectures.ipynb",
+    "cvlab/nets",
+)
 @pytest.mark.slow
 def test_every_row_is_measured_and_both_sides_agree():
     done = run_benchmark("bench_nets", "--repeats", "1", "--side", "6", "--width", "8")

@@ -6,6 +6,12 @@ import pytest
 from conftest import WEEKLY, rows_of, run_benchmark
 
 
+@pytest.mark.about(
+    "tests/benchmarks/bench_pixels.py",
+    "tests/benchmarks/bench_features.py",
+    "chapters/18_forests.ipynb",
+    "chapters/19_segmentation.ipynb",
+)
 @pytest.mark.slow
 def test_every_row_is_measured_and_both_sides_agree():
     small = ("--repeats", "1", "--samples", "500", "--trees", "3", "--side", "16")

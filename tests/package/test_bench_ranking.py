@@ -6,6 +6,11 @@ import pytest
 from conftest import WEEKLY, rows_of, run_benchmark
 
 
+@pytest.mark.about(
+    "tests/benchmarks/bench_ranking.py",
+    "tests/benchmarks/bench_features.py",
+    "cvlab/metrics",
+)
 @pytest.mark.slow
 def test_every_row_is_measured_and_both_sides_agree():
     done = run_benchmark("bench_ranking", "--repeats", "1", "--queries", "3", "--images", "60")

@@ -6,6 +6,12 @@ import pytest
 from conftest import WEEKLY, rows_of, run_benchmark
 
 
+@pytest.mark.about(
+    "tests/benchmarks/bench_retrieval.py",
+    "tests/benchmarks/bench_features.py",
+    "chapters/23_retrieval.ipynb",
+    "cvlab/geometry",
+)
 @pytest.mark.slow
 def test_every_row_is_measured_and_both_sides_agree():
     small = ("--repeats", "1", "--pairs", "100", "--points", "3000", "--images", "500")

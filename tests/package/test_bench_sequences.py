@@ -6,6 +6,12 @@ import pytest
 from conftest import WEEKLY, rows_of, run_benchmark
 
 
+@pytest.mark.about(
+    "tests/benchmarks/bench_sequences.py",
+    "tests/benchmarks/bench_features.py",
+    "chapters/27a_recurrent.ipynb",
+    "chapters/28a_attention.ipynb",
+)
 @pytest.mark.slow
 def test_every_row_is_measured_and_both_sides_agree():
     done = run_benchmark("bench_sequences", "--repeats", "1", "--steps", "4")

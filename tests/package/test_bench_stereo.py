@@ -6,6 +6,11 @@ import pytest
 from conftest import WEEKLY, rows_of, run_benchmark
 
 
+@pytest.mark.about(
+    "tests/benchmarks/bench_stereo.py",
+    "tests/benchmarks/bench_features.py",
+    "cvlab/geometry",
+)
 @pytest.mark.slow
 def test_every_row_is_measured_and_both_sides_agree():
     rows = rows_of(run_benchmark("bench_stereo", "--repeats", "1", "--side", "96"))

@@ -232,6 +232,7 @@ class TestValidate:
 
 
 @pytest.mark.slow
+@pytest.mark.about  # the libraries
 class TestFactsAboutNbval:
     """The claims on which `make validate` is built."""
 
@@ -336,8 +337,8 @@ EVERYTHING = ["book/index", "chapters/01_first", "chapters/02_second", "solution
 class TestEachNotebookRunsOnce:
     """The tests stand in the order of a working day, each on what the last one left."""
 
-    # Without the doctests of the copied package.
-    TEST = ("test", "-k", "01_first or 02_second or test_one")
+    # Without the doctests of the copied package, and in one process, which starts sooner.
+    TEST = ("test", "-n0", "-k", "01_first or 02_second or test_one")
 
     def test_full_executes_everything_once_for_book_and_nbval(self, course):
         status, printed, runs = course.command("book", "--serve", "0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
+import conftest
 import pytest
 
 from cvlab.classroom.running import turns
@@ -117,3 +118,49 @@ def test_what_is_not_pushed_is_counted(repository, tmp_path):
     (tmp_path / "file 3").write_text("nobody's")
     names = {path.name for path in turns.changed(turns.unpublished())}
     assert names == {"file 0", "file 1", "file 2", "file 3"}
+
+
+def test_what_nobody_changed_of_late_can_wait(repository, monkeypatch, tmp_path):
+    monkeypatch.setattr(turns, "RECENT", 2)
+    (tmp_path / "room").mkdir()
+    (tmp_path / "roomy").mkdir()
+    repository("room/a", "1")
+    assert turns.lately(["roomy"]), "a clone without history tells nothing"
+    repository("roomy/b", "2")
+    assert turns.lately(["room"])
+    repository("c", "3")
+    assert not turns.lately(["room"])
+    assert not turns.lately([])
+    assert turns.lately(["room", "c"])
+    assert turns.lately(["roomy/b"])
+    assert not turns.lately(["room/a"])
+    (tmp_path / "room" / "a").write_text("nobody's commit")
+    assert turns.lately(["room"])
+    with pytest.raises(ValueError, match="there is no rooms whose changes"):
+        turns.lately(["c", "rooms"])
+
+
+@pytest.mark.parametrize(("environment", "runs"), [("2", False), ("all", True), ("", True)])
+def test_a_test_says_what_it_is_about(monkeypatch, environment, runs):
+    """Only a run of one part leaves it to the weekly one."""
+    monkeypatch.setattr(conftest, "WEEKLY", False)
+    monkeypatch.setattr(turns, "changed", lambda: {turns.ROOT / "README.md"})
+    monkeypatch.setenv("CVLAB_PART", environment)
+
+    class Item:
+        path = turns.ROOT / "tests" / "running" / "test_turns.py"
+
+        def __init__(self, *about):
+            self.about, self.added = about, []
+
+        def iter_markers(self, name):
+            assert name == "about"
+            return [pytest.mark.about(*words).mark for words in self.about]
+
+        def add_marker(self, mark):
+            self.added.append(mark.name)
+
+    items = [Item(), Item(["cvlab/check.py"]), Item(["README.md"]), Item(["cvlab"], ["README.md"])]
+    conftest.pytest_collection_modifyitems(items)
+    waiting = [] if runs else ["skip"]
+    assert [item.added for item in items] == [[], waiting, [], waiting]

@@ -39,6 +39,8 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="warm kernels need Linux"),
     pytest.mark.timeout(900),
     pytest.mark.slow,
+    # Every notebook that the tests execute runs in one; here is what could go wrong.
+    pytest.mark.about("cvlab/classroom/running/warm", "pyproject.toml"),
 ]
 
 

@@ -72,6 +72,23 @@ def changed(commits: int | None = None) -> set[Path]:
     return {ROOT / line for line in lines}
 
 
+def lately(about: Sequence[str]) -> bool:
+    """Say whether one of these files or folders changed in the last commits, or may have.
+
+    Args:
+        about: names from the top folder, with slashes.
+
+    Raises:
+        ValueError: if one does not exist: what waits for its changes would never have a turn.
+    """
+    for name in about:
+        if not (ROOT / name).exists():
+            raise ValueError(f"there is no {name} whose changes one could wait for; name it anew.")
+    known = changed()
+    places = {ROOT / name for name in about}
+    return not known or any(places & {path, *path.parents} for path in known)
+
+
 def unpublished() -> int:
     """Return how many commits the upstream branch lacks; one where git knows of none."""
     return max(1, int(_git("rev-list", "--count", "@{upstream}..HEAD") or 0))
