@@ -407,10 +407,8 @@ class Asking(WithSliders):
             reasons = question.locator(".cvlab-reasons > li")
             field = question.get_by_role("textbox")
             if field.count():
-                for reason in reasons.all():
-                    field.fill(reason.get_attribute("data-value"))
-                    check.click()
-                    expect_verdict(question, "wrong", reason)
+                wrong = [reason.get_attribute("data-value") for reason in reasons.all()]
+                expect_verdicts(question, wrong, range(len(wrong)))
                 field.fill("3,5")
                 check.click()
                 assert "for a decimal point type 3.5" in status.inner_text()
@@ -421,7 +419,8 @@ class Asking(WithSliders):
             radios = question.get_by_role("radio")
             assert radios.count() == reasons.count() >= 2
             order = [i for i in range(radios.count()) if i != int(right) - 1] + [int(right) - 1]
-            for index in order:
+            expect_verdicts(question, order[1:-1], order[1:-1])
+            for index in (order[0], order[-1]):  # by keys, each of which is a trip to the page
                 radios.nth(index).focus()
                 visit.page.keyboard.press("Space")
                 visit.page.keyboard.press("Enter")
@@ -502,12 +501,46 @@ class TestJudgedQuestions:
 
 
 def expect_verdict(question, verdict, reason):
-    assert question.get_attribute("data-verdict") == verdict
-    said = question.get_by_role("status").text_content()
+    texts = question.get_by_role("status").text_content(), reason.text_content()
+    judged(verdict, question.get_attribute("data-verdict"), *texts)
+
+
+def judged(verdict, found, said, reason):
+    assert found == verdict
     assert said.startswith("✓ Right." if verdict == "right" else "✗ Not right.")
     # Formulas are copied with an invisible twin for screen readers: compare the first words.
-    wanted = " ".join(reason.text_content().split())[:20]
-    assert wanted in " ".join(said.split())
+    assert " ".join(reason.split())[:20] in " ".join(said.split())
+
+
+# Gives wrong answers in one step of the page itself, with the events that a reader makes. Returns
+# for each: the verdict, what is said, the reason that stands in the page, whether the fold opens.
+ANSWER_BY_EVENTS = """(question, [answers, reasons]) => {
+    const field = question.querySelector("input:not([type=radio])");
+    const radios = question.querySelectorAll("input[type=radio]");
+    const check = [...question.querySelectorAll("button")].find(b => b.textContent === "Check");
+    return answers.map((answer, i) => {
+        if (field) {
+            field.value = answer;
+            field.dispatchEvent(new Event("input", {bubbles: true}));
+        } else radios[answer].click();
+        check.click();
+        return [
+            question.dataset.verdict,
+            question.querySelector("[role=status]").textContent,
+            question.querySelectorAll(".cvlab-reasons > li")[reasons[i]].textContent,
+            question.querySelector("details")?.open ?? false,
+        ];
+    });
+}"""
+
+
+def expect_verdicts(question, answers, reasons):
+    """Give wrong answers, and expect the reason of each; nothing may give the right one away."""
+    found = question.evaluate(ANSWER_BY_EVENTS, [list(answers), list(reasons)])
+    assert len(found) == len(answers)
+    for verdict, said, reason, opened in found:
+        judged("wrong", verdict, said, reason)
+        assert not opened, "the fold gives the answer away"
 
 
 def test_questions_work_where_nothing_can_be_stored(html, address, browser):
