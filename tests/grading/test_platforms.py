@@ -503,6 +503,7 @@ CLASSES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # from writing it, which is meant
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_hostile_member_harms_nobody(take, name):
     top = next(n for n, _ in CLASSES[name] if n.endswith(".ipynb")).rpartition("/")[0]
