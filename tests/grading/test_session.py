@@ -624,6 +624,48 @@ def test_who_is_on_the_way_to_a_worker_when_the_grader_is_stopped_gets_no_judge(
     assert [one.stopped.is_set() for one in made] == [True]
 
 
+@pytest.mark.parametrize("late", ["in its judge", "before it has one"])
+def test_a_worker_whose_start_was_interrupted_ends_with_the_run(a_class, monkeypatch, late):
+    """Such a thread is known to nobody, and nobody waits for it."""
+    made, threads, over = [], [], threading.Event()
+    start, libraries = threading.Thread.start, session.zygote.libraries
+
+    class Halting:
+        def __init__(self, *_arguments):
+            self.stopped = threading.Event()
+            made.append(self)
+
+        def grade(self, *_arguments, **_options):
+            self.stopped.wait()
+            over.wait()
+            raise session.ZygoteError("it was stopped.")
+
+        def stop(self):
+            self.stopped.set()
+
+    def interrupted(self):
+        start(self)
+        if self.name.startswith("judge"):
+            threads.append(self)
+            assert late == "before it has one" or until(lambda: made)
+            raise KeyboardInterrupt
+
+    def delayed(*arguments):
+        assert late == "in its judge" or over.wait(GIVE_UP)
+        return libraries(*arguments)
+
+    monkeypatch.setattr(session, "Judge", Halting)
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    monkeypatch.setattr(session.zygote, "libraries", delayed)
+    with pytest.raises(KeyboardInterrupt):
+        session.run(a_class, lambda _line: None)
+    over.set()
+    (thread,) = threads
+    thread.join(GIVE_UP)
+    assert not thread.is_alive()
+    assert [one.stopped.is_set() for one in made] == [True] * (late == "in its judge")
+
+
 def test_a_box_maker_that_dies_costs_nobody_a_grade(a_class, monkeypatch):
     """As when the machine runs out of memory and its kernel picks a victim."""
     (a_class.place / "unlucky.ipynb").write_bytes(

@@ -113,6 +113,7 @@ class Job:
     late: bool
     problem: str
     attempt: int = 0
+    run: str = ""  # whose, while it lasts
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,9 @@ def place(walls: str, libraries: str | None = None) -> Callable[[Exercise], Plac
 
 _judges: dict[tuple[str, bytes, int, Policy, str, str], Judge] = {}
 _judges_lock = threading.Lock()
-_stopping = threading.Event()  # what fails now was stopped, and is not tried again
+#: Runs that were stopped: what fails of them is not tried again, and what is on its way fails. None
+#: is taken out again: a signal can leave a thread behind that outlives its run.
+_stopped: set[str] = set()
 
 
 def work(job: Job) -> Graded:
@@ -204,7 +207,7 @@ def work(job: Job) -> Graded:
             words = {"late": job.late, "problem": job.problem, "attempt": job.attempt}
             return one.grade(job.data, job.student, job.name, **words)
         except ZygoteError:
-            if attempt or _stopping.is_set():
+            if attempt or job.run in _stopped:
                 raise
             dismiss(one)  # it may have been a victim of some other process's hunger for memory
     raise AssertionError("unreachable")
@@ -215,7 +218,7 @@ def _judge(job: Job) -> Judge:
     libraries = zygote.libraries(job.solution, job.data or b"")
     key = (job.exercise, job.solution, job.seed, job.policy, job.walls, libraries)
     with _judges_lock:
-        if _stopping.is_set():  # a job that was on its way: its judge would be stopped by nobody
+        if job.run in _stopped:  # a job that was on its way: its judge would be stopped by nobody
             raise ZygoteError("the grader is being stopped.")
         if key not in _judges:
             exercise = tasks.parse(job.solution, job.exercise)
@@ -379,7 +382,12 @@ def days_late(one: Submission, options: Options) -> int:
 
 
 def _jobs(
-    left: Sequence[Submission], options: Options, seed: int, walls: str, journal: Journal
+    left: Sequence[Submission],
+    options: Options,
+    seed: int,
+    walls: str,
+    journal: Journal,
+    this_run: str,
 ) -> Iterator[Job]:
     solution = options.solution.read_bytes()
     for one in left:
@@ -395,6 +403,7 @@ def _jobs(
             late=_is_late(one, options),
             problem=one.problem or "",
             attempt=journal.attempt(one.student, one.sha256),
+            run=this_run,
         )
 
 
@@ -409,8 +418,8 @@ def _grade(
 ) -> dict[str, float]:
     """Grade submissions and put them into the journal as they come; return each one's seconds."""
     seconds: dict[str, float] = {}
-    _stopping.clear()
-    jobs = _jobs(left, options, seed, walls, journal)
+    this_run = secrets.token_hex(8)
+    jobs = _jobs(left, options, seed, walls, journal, this_run)
     given = contextlib.nullcontext(executor) if executor else _executor(options)
     with given as executor, _bar(len(left), report) as progress:
         running: dict[Future[Graded], Job] = {}
@@ -445,7 +454,7 @@ def _grade(
                 progress(len(seconds))
             return seconds
         except BaseException:
-            _stopping.set()
+            _stopped.add(this_run)
             for future in running:
                 future.cancel()
             dismiss()  # ends the boxes, so that nobody waits for an endless loop
@@ -460,7 +469,6 @@ def _executor(options: Options) -> Iterator[Executor]:
                 yield executor
         finally:
             dismiss()
-            _stopping.clear()  # no thread is left that has to know
         return
     try:
         from distributed import Client
