@@ -4,7 +4,7 @@
     python tests/repeat.py --times 5 --idle -- -k box_maker
 
 Each round is a run of pytest of its own. Printed are the rounds that failed, with pytest's words on
-them; a round costs three to four minutes of one core.
+them; a round of a hundred tests takes three to seven minutes beside other work.
 """
 
 from __future__ import annotations
