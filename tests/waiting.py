@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,16 @@ def line_in(path: Path) -> str:
     """Wait until another process has written a line into a file; return it."""
     assert until(lambda: path.exists() and path.read_text().endswith("\n")), f"{path}: no line"
     return path.read_text().strip()
+
+
+@contextlib.contextmanager
+def started(command: Sequence[Any], **options: Any) -> Iterator[subprocess.Popen]:
+    """Start a process for a block; one that hangs there fails its test, and not the whole run."""
+    with subprocess.Popen([str(part) for part in command], **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @contextlib.contextmanager

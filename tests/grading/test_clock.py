@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from waiting import GIVE_UP, until
+from waiting import GIVE_UP, started, until
 
 from cvlab.classroom.grading.box import clock as clocks
 from cvlab.classroom.grading.box.clock import Clock, family, usage
@@ -39,14 +39,11 @@ def running(source: str, core: int | None = None):
     """A process that executes some code, on one core of the machine if that is said."""
     command = [sys.executable, "-c", f"print(flush=True)\ninput()\n{source}"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes) as process:
+    with started(command, **pipes) as process:
         process.stdout.readline()
         if core is not None:
             os.sched_setaffinity(process.pid, {core})
-        try:
-            yield process
-        finally:
-            process.kill()
+        yield process
 
 
 def go(process: subprocess.Popen) -> None:

@@ -25,7 +25,7 @@ from xml.etree import ElementTree
 
 import pytest
 from conftest import ROOT
-from waiting import processor_time, until
+from waiting import processor_time, started, until
 
 from cvlab.classroom.grading.report import exports, feedback, records
 from cvlab.classroom.grading.report.harmless import file_name, harmless
@@ -408,7 +408,7 @@ def test_a_grader_killed_at_random_moments_resumes_to_equal_bytes(tmp_path, path
     for _ in range(6):
         wanted = rng.randrange(1, 100_000) + (path.stat().st_size if path.exists() else 0)
         command = [sys.executable, "-c", WRITER, str(path), HERE]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        with started(command, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout.readline() == "open\n"
             assert until(lambda wanted=wanted: path.stat().st_size >= wanted)
             writer.send_signal(signal.SIGKILL)
@@ -425,7 +425,7 @@ def test_a_grader_killed_at_random_moments_resumes_to_equal_bytes(tmp_path, path
 
 def test_a_second_grader_is_kept_out_until_the_first_is_gone(path):
     command = [sys.executable, "-c", WRITER, str(path), HERE]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+    with started(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout.readline() == "open\n"
         with pytest.raises(JournalError, match="in use by another grader"):
             Journal(path, KEY)

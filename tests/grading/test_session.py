@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 import pytest
 import small_exercise
-from waiting import GIVE_UP, all_end, until
+from waiting import GIVE_UP, all_end, started, until
 
 from cvlab.checking import wire
 from cvlab.classroom import cli
@@ -486,10 +486,10 @@ session.run(options, lambda line: None)
 """.replace("CELL", str(POLICY.cell_seconds)).replace("TOTAL", str(POLICY.total_seconds))
 
 
-def begin(options: Options, out: Path, graded: int) -> subprocess.Popen:
+def begin(options: Options, out: Path, graded: int) -> contextlib.AbstractContextManager:
     command = [sys.executable, "-c", RUN, options.place, options.solution, out, graded]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([str(part) for part in command], **pipes)
+    return started(command, **pipes)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -507,7 +507,7 @@ def test_a_grader_that_is_stopped_goes_on_to_the_same_bytes(a_class, how, shared
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) > 2  # boxes, too
         process.send_signal(how)
-        process.communicate()
+        process.communicate(timeout=GIVE_UP)
     assert process.returncode != 0
     assert all_end(children)
     assert lines(out / "journal.jsonl") == 1 + kept
@@ -556,7 +556,7 @@ def test_who_waited_in_vain_is_graded_again_alone(a_class, shared, monkeypatch):
 def test_a_grader_that_is_terminated_leaves_no_copies_and_says_so(a_class):
     command = [sys.executable, "-c", TERMINATED, a_class.place, a_class.solution, a_class.out]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen([str(part) for part in command], **pipes) as process:
+    with started(command, **pipes) as process:
         assert any(line == "halted\n" for line in process.stdout)
         assert (a_class.out / ".submissions").exists()
         process.terminate()
@@ -637,7 +637,7 @@ def test_a_worker_whose_start_was_interrupted_ends_with_the_run(a_class, monkeyp
 
         def grade(self, *_arguments, **_options):
             self.stopped.wait()
-            over.wait()
+            over.wait(GIVE_UP)
             raise session.ZygoteError("it was stopped.")
 
         def stop(self):
@@ -661,8 +661,10 @@ def test_a_worker_whose_start_was_interrupted_ends_with_the_run(a_class, monkeyp
         session.run(a_class, lambda _line: None)
     over.set()
     (thread,) = threads
-    thread.join(GIVE_UP)
-    assert not thread.is_alive()
+    try:
+        assert until(lambda: not thread.is_alive())
+    finally:
+        session.dismiss()
     assert [one.stopped.is_set() for one in made] == [True] * (late == "in its judge")
 
 
