@@ -590,11 +590,8 @@ sys.exit(cli.main(["grade", place, "--exercise", solution, "--out", out]))
 """
 
 
-def test_who_is_on_the_way_to_a_worker_when_the_grader_is_stopped_gets_no_judge(
-    a_class, monkeypatch
-):
-    """A signal may come when a job has been handed over and nobody has noted that."""
-    made, submitted = [], []
+def halting(made: list[Any], until_then: threading.Event | None = None) -> type:
+    """Return judges that note themselves and fail when stopped, or at an event after that."""
 
     class Halting:
         def __init__(self, *_arguments):
@@ -603,10 +600,21 @@ def test_who_is_on_the_way_to_a_worker_when_the_grader_is_stopped_gets_no_judge(
 
         def grade(self, *_arguments, **_options):
             self.stopped.wait()
+            if until_then:
+                until_then.wait(GIVE_UP)
             raise session.ZygoteError("it was stopped.")
 
         def stop(self):
             self.stopped.set()
+
+    return Halting
+
+
+def test_who_is_on_the_way_to_a_worker_when_the_grader_is_stopped_gets_no_judge(
+    a_class, monkeypatch
+):
+    """A signal may come when a job has been handed over and nobody has noted that."""
+    made, submitted = [], []
 
     class Interrupted(ThreadPoolExecutor):
         def submit(self, *arguments):
@@ -617,7 +625,7 @@ def test_who_is_on_the_way_to_a_worker_when_the_grader_is_stopped_gets_no_judge(
                 raise KeyboardInterrupt
             return future
 
-    monkeypatch.setattr(session, "Judge", Halting)
+    monkeypatch.setattr(session, "Judge", halting(made))
     monkeypatch.setattr(session, "ThreadPoolExecutor", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         session.run(change(a_class, workers=1), lambda _line: None)
@@ -630,19 +638,6 @@ def test_a_worker_whose_start_was_interrupted_ends_with_the_run(a_class, monkeyp
     made, threads, over = [], [], threading.Event()
     start, libraries = threading.Thread.start, session.zygote.libraries
 
-    class Halting:
-        def __init__(self, *_arguments):
-            self.stopped = threading.Event()
-            made.append(self)
-
-        def grade(self, *_arguments, **_options):
-            self.stopped.wait()
-            over.wait(GIVE_UP)
-            raise session.ZygoteError("it was stopped.")
-
-        def stop(self):
-            self.stopped.set()
-
     def interrupted(self):
         start(self)
         if self.name.startswith("judge"):
@@ -654,7 +649,7 @@ def test_a_worker_whose_start_was_interrupted_ends_with_the_run(a_class, monkeyp
         assert late == "in its judge" or over.wait(GIVE_UP)
         return libraries(*arguments)
 
-    monkeypatch.setattr(session, "Judge", Halting)
+    monkeypatch.setattr(session, "Judge", halting(made, over))
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     monkeypatch.setattr(session.zygote, "libraries", delayed)
     with pytest.raises(KeyboardInterrupt):

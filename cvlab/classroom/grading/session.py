@@ -113,7 +113,7 @@ class Job:
     late: bool
     problem: str
     attempt: int = 0
-    run: str = ""  # whose, while it lasts
+    run: str = ""  # by which it is known whether that run was stopped
 
 
 @dataclass(frozen=True)
