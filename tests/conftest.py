@@ -101,12 +101,13 @@ def rows_of(done: subprocess.CompletedProcess) -> list[list[str]]:
 def few_libraries(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let what makes boxes import one library before, not all of the course: a second, not five.
 
-    Walls, messages, clocks and grades do not depend on what is imported already. Where a module of
-    the grader's tests says ``ALL_LIBRARIES = True``, all are there, as in a real class.
+    Walls, messages, clocks and grades do not depend on what is imported already. A module of the
+    grader's tests may name others as its ``LIBRARIES``; None stands for all, as in a real class.
     """
+    wanted = getattr(request.module, "LIBRARIES", "numpy")
     with pytest.MonkeyPatch.context() as patch:
-        if request.path.parent.name == "grading" and not hasattr(request.module, "ALL_LIBRARIES"):
-            patch.setenv("CVLAB_LIBRARIES", "numpy")
+        if request.path.parent.name == "grading" and wanted is not None:
+            patch.setenv("CVLAB_LIBRARIES", wanted)
         yield
 
 

@@ -102,11 +102,16 @@ class Visit:
             self.page.add_init_script(first)
         self.requests, self.errors = [], []
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("requestfailed", lambda r: self.errors.append(f"failed: {r.url}"))
+        self.page.on("requestfailed", self._note_failure)
         self.page.on("response", self._note_status)
         self.page.on("console", lambda m: m.type == "error" and self.errors.append(m.text))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(url, wait_until="load")
+
+    def _note_failure(self, request):
+        # What a page still waits for when its reader goes on to the next one is no fault of it.
+        if request.failure != "net::ERR_ABORTED":
+            self.errors.append(f"failed: {request.url}: {request.failure}")
 
     def _note_status(self, response):
         if response.status >= 400:
@@ -578,6 +583,24 @@ def test_frames_that_do_not_come_are_asked_for_again(address, browser):
         move(visit.page, explorer, last["position"])
         wanted = [expected(visit.page, last)]
         assert until(lambda: shown(explorer) == wanted)
+    place.close()
+
+
+def test_a_visit_notes_what_fails_and_not_what_its_reader_leaves(address, browser):
+    place = context(browser)
+    place.route("**/slow.svg", lambda _route: None)  # is never answered
+    place.route("**/lost.svg", lambda route: route.abort())
+    ask = "name => { fetch(name).catch(() => {}) }"
+    with Visit(place, f"{address}/index.html") as visit:
+        failed = []
+        visit.page.on("requestfailed", lambda request: failed.append(Path(request.url).name))
+        visit.page.evaluate(ask, "slow.svg")
+        visit.page.goto(f"{address}/{CHAPTERS[0]}")
+        assert until(lambda: visit.page.title() and "slow.svg" in failed)  # a call lets events in
+        assert visit.errors == []
+        visit.page.evaluate(ask, "lost.svg")
+        said = "/lost.svg: net::ERR_FAILED"
+        assert until(lambda: visit.page.title() and any(said in each for each in visit.errors))
     place.close()
 
 

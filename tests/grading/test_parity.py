@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import matplotlib.pyplot  # noqa: F401 (see LIBRARIES)
 import nbformat
 import pytest
 from conftest import ROOT, WEEKLY
@@ -23,6 +24,9 @@ WRONG = None if WEEKLY else 3  # answers to each task, of ten
 INSTRUCTORS = {"wrong-answer", "probe", "hidden"}  # cells that no student gets
 ABOUT = pytest.mark.about("cvlab/classroom/grading", "cvlab/checking", "cvlab/check.py")
 QUIET = ("-p", "no:cacheprovider")
+#: What lists the fonts for the first time says so in the cell, where the machine takes 5 s for it.
+#: So boxes have pyplot already, and the import of it above this line did it for kernels.
+LIBRARIES = "numpy matplotlib.pyplot"
 
 #: Cells of one notebook, in this order; outputs of those that begin with * are compared.
 CELLS = r"""
